@@ -1,0 +1,1 @@
+"""Who gets which mail when, and the proof that it went once."""

@@ -1,0 +1,1 @@
+"""What the sources must deliver, and the adapters that read them."""

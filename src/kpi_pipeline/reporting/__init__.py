@@ -1,0 +1,1 @@
+"""From rows of the published file to mails."""
