@@ -1,0 +1,34 @@
+"""What a deployment sets: a folder with `sources.yml`, `reports.yml` and `organisation/*.csv`.
+
+`load` reads and checks it as a whole; `write_template` writes a commented one to start from.
+"""
+
+from kpi_pipeline.workspace.loading import load
+from kpi_pipeline.workspace.model import (
+    Aggregate,
+    OrgColumn,
+    Person,
+    Policy,
+    Product,
+    Source,
+    Table,
+    Workspace,
+)
+from kpi_pipeline.workspace.schema import ALL, TABLES, TEAMS
+from kpi_pipeline.workspace.writing import write_template
+
+__all__ = [
+    "ALL",
+    "TABLES",
+    "TEAMS",
+    "Aggregate",
+    "OrgColumn",
+    "Person",
+    "Policy",
+    "Product",
+    "Source",
+    "Table",
+    "Workspace",
+    "load",
+    "write_template",
+]
