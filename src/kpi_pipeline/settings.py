@@ -11,6 +11,7 @@ from kpi_pipeline.errors import ConfigurationError
 
 Transport = Literal["outbox", "smtp"]
 Security = Literal["starttls", "tls", "none"]
+Schedule = Literal["clock", "by_hand"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Settings:
     home: folder the pipeline writes to (landing, warehouse, published, outbox, data docs).
     state_url: SQLAlchemy URL of run log and ledger.
     hash_key: key of the HMAC that replaces identifiers at landing; None until it is needed.
+    schedule: whether DAGs start by the clock; `by_hand` is for data of the past, as in the demo.
+    notices_to: who is told when a task has failed; None: the address in `mail_from`.
     """
 
     workspace: Path
@@ -44,6 +47,8 @@ class Settings:
     smtp: SmtpSettings | None = None
     smtp_connection_id: str | None = None
     hash_key: str | None = field(default=None, repr=False)
+    schedule: Schedule = "clock"
+    notices_to: str | None = None
 
     @property
     def landing(self) -> Path:
@@ -101,6 +106,9 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         raise ConfigurationError(
             f"KPI_MAIL_TRANSPORT is {transport!r}; expected 'outbox' or 'smtp'."
         )
+    schedule = environment.get("KPI_SCHEDULE") or "clock"
+    if schedule not in ("clock", "by_hand"):
+        raise ConfigurationError(f"KPI_SCHEDULE is {schedule!r}; expected 'clock' or 'by_hand'.")
     connection_id = environment.get("KPI_SMTP_CONNECTION_ID") or None
     smtp = _smtp(environment) if transport == "smtp" and connection_id is None else None
     return Settings(
@@ -113,6 +121,8 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         smtp=smtp,
         smtp_connection_id=connection_id,
         hash_key=environment.get("KPI_HASH_KEY") or None,
+        schedule="by_hand" if schedule == "by_hand" else "clock",
+        notices_to=environment.get("KPI_NOTICES_TO") or None,
     )
 
 

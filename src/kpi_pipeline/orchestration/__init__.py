@@ -1,0 +1,1 @@
+"""The parts DAG files are put together from. Imports Airflow, so only DAG files import this."""

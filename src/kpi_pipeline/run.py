@@ -1,0 +1,369 @@
+"""The steps of the pipeline as the CLI, the DAGs and the tests call them.
+
+Each opens a run in the run log and closes it with a named outcome, also when it fails. Parts are
+imported where they are used, because dbt and Great Expectations take seconds to import.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Literal
+
+from kpi_pipeline.errors import ConfigurationError, DeliveryError, PipelineError, UntrustedDataError
+from kpi_pipeline.feeds.contracts import FEEDS
+from kpi_pipeline.periods import day_bounds, each_day
+from kpi_pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from kpi_pipeline.audit import AuditOutcome
+    from kpi_pipeline.delivery.send import Delivery
+    from kpi_pipeline.slices import Slice
+    from kpi_pipeline.warehouse import BuildResult, Publication
+    from kpi_pipeline.workspace import Workspace
+
+Progress = Callable[[str], None]
+Arrival = Literal["arrived", "not_yet", "given_up"]
+
+REPORTS = ("specialist_daily", "manager_weekly", "director_monthly", "director_quarterly")
+
+
+def quiet(_message: str) -> None:
+    """Progress that nobody watches."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The slices a load left, and the keys `(product_id, day)` that had other content before.
+
+    `new` counts slices that were not there before, `changed` those that were there with another
+    hash.
+    """
+
+    feed: str
+    slices: tuple[Slice, ...]
+    new: int
+    changed: tuple[tuple[str, date], ...]
+
+    def by_status(self) -> Counter[str]:
+        return Counter(piece.status for piece in self.slices)
+
+
+@dataclass(frozen=True)
+class Computed:
+    """What `compute` did; `build` and `publication` are None where nothing was to be done."""
+
+    audit: AuditOutcome
+    build: BuildResult
+    publication: Publication | None
+
+    @property
+    def nothing_new(self) -> bool:
+        return self.publication is None
+
+    def __str__(self) -> str:
+        if self.publication is None:
+            return "nothing new since the last build; what is published stays"
+        return (
+            f"{self.build.slices} slices into {self.build.models} models "
+            f"in {self.build.seconds:.1f} s, published {self.publication.path.name}"
+        )
+
+
+@dataclass(frozen=True)
+class Everything:
+    """What `everything` did, step by step."""
+
+    loaded: tuple[Loaded, ...]
+    computed: Computed
+    deliveries: tuple[Delivery, ...]
+
+
+@dataclass
+class _Run:
+    """A run in progress; the step sets how it ended."""
+
+    run_id: str
+    outcome: str = "done"
+    message: str = ""
+    notes: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def _logged(
+    settings: Settings,
+    kind: str,
+    arguments: dict[str, object],
+    at: datetime,
+) -> Iterator[_Run]:
+    """A run in the run log: started, and ended with its outcome whatever happens inside."""
+    from kpi_pipeline.runlog import RunLog
+
+    log = RunLog(settings)
+    run = _Run(log.start_run(kind, arguments, at))
+    try:
+        yield run
+    except UntrustedDataError as error:
+        log.end_run(run.run_id, "stopped", at, str(error))
+        raise
+    except PipelineError as error:
+        log.end_run(run.run_id, "failed", at, str(error))
+        raise
+    except BaseException as error:
+        log.end_run(run.run_id, "failed", at, f"{type(error).__name__}: {error}")
+        raise
+    log.end_run(run.run_id, run.outcome, at, run.message)
+
+
+def workspace_of(settings: Settings) -> Workspace:
+    """The workspace; raises ConfigurationError that lists what is wrong with it."""
+    from kpi_pipeline import workspace
+
+    return workspace.load(settings.workspace)
+
+
+def products_of(settings: Settings, feed: str) -> list[str]:
+    """The products that have that feed, in the workspace's order."""
+    known(feed)
+    space = workspace_of(settings)
+    return [product for product in space.products if feed in space.feeds_of(product)]
+
+
+def known(feed: str) -> str:
+    """`feed` itself; raises ConfigurationError that names the feeds there are."""
+    if feed not in FEEDS:
+        raise ConfigurationError(f"There is no feed {feed!r}; expected one of {', '.join(FEEDS)}.")
+    return feed
+
+
+def arrival(settings: Settings, feed: str, product_id: str, day: date, at: datetime) -> Arrival:
+    """Whether that slice's source is there, not there yet, or given up on."""
+    from kpi_pipeline import landing
+
+    return landing.arrival(settings, workspace_of(settings), feed, product_id, day, at)
+
+
+def day_ends(settings: Settings, product_id: str, day: date) -> datetime:
+    """The instant (UTC) at which the product's local day is over."""
+    return day_bounds(day, workspace_of(settings).products[product_id].zone)[1]
+
+
+def is_whole_early(settings: Settings, product_id: str, day: date, at: datetime) -> bool:
+    """Whether every feed of that product has ended for `day` while another product's has not.
+
+    Its readers need not wait for products whose day ends hours later.
+    """
+    from kpi_pipeline import landing
+    from kpi_pipeline.runlog import RunLog
+
+    space = workspace_of(settings)
+    ended = {
+        (row["feed"], row["product_id"]) for row in RunLog(settings).slices(None, None, day, day)
+    }
+    wanted = {(feed, product) for product in space.products for feed in space.feeds_of(product)}
+    if any(product == product_id for _, product in wanted - ended):
+        return False
+    return any(
+        landing.arrival(settings, space, feed, product, day, at) == "not_yet"
+        for feed, product in sorted(wanted - ended)
+    )
+
+
+def load(
+    settings: Settings,
+    feed: str,
+    product_ids: Sequence[str] | None,
+    days: Sequence[date],
+    at: datetime,
+    progress: Progress = quiet,
+) -> Loaded:
+    """Land `feed` for these products (None: all that have it) and days, in one pass.
+
+    What has not arrived becomes absent. Raises ConfigurationError for an unknown feed or product.
+    """
+    from kpi_pipeline import landing
+    from kpi_pipeline.runlog import RunLog
+
+    known(feed)
+    space = workspace_of(settings)
+    having = [product for product in space.products if feed in space.feeds_of(product)]
+    wanted = having if product_ids is None else list(product_ids)
+    for product in wanted:
+        if product not in having:
+            raise ConfigurationError(
+                f"sources.yml gives product {product!r} no source for {feed}; "
+                f"products that have it: {', '.join(having) or 'none'}."
+            )
+    arguments: dict[str, object] = {
+        "feed": feed,
+        "products": wanted,
+        "first": min(days),
+        "last": max(days),
+    }
+    with _logged(settings, "load", arguments, at) as run:
+        log = RunLog(settings)
+        before = {
+            (row["product_id"], row["day"]): row
+            for row in log.slices(feed, None, min(days), max(days))
+        }
+        slices = tuple(
+            landing.land(settings, space, feed, wanted, list(days), at, run.run_id, progress)
+        )
+        after = {
+            (row["product_id"], row["day"]): row
+            for row in log.slices(feed, None, min(days), max(days))
+        }
+        changed = tuple(
+            key
+            for key, row in sorted(after.items())
+            if key in before
+            and before[key]["landed_at"] != row["landed_at"]
+            and before[key]["hash"] != row["hash"]
+        )
+        new = len(after.keys() - before.keys())
+        loaded = Loaded(feed, slices, new, changed)
+        run.outcome = "done" if new or changed else "nothing_new"
+        run.message = counted(loaded)
+    progress(f"{feed}: {run.message}")
+    return loaded
+
+
+def counted(loaded: Loaded) -> str:
+    """For example `3 landed, 1 absent; 2 new, 0 changed`."""
+    statuses = ", ".join(f"{n} {status}" for status, n in sorted(loaded.by_status().items()))
+    return f"{statuses or 'no slices'}; {loaded.new} new, {len(loaded.changed)} changed"
+
+
+def audit_in(settings: Settings, at: datetime, progress: Progress = quiet) -> AuditOutcome:
+    """Audit every landed slice whose content was not audited yet."""
+    from kpi_pipeline import audit
+
+    with _logged(settings, "audit_in", {}, at) as run:
+        outcome = audit.audit_in(settings, at, run.run_id, progress)
+        run.message = checked(outcome)
+        run.outcome = "warned" if outcome.warned or outcome.stopped else "done"
+    return outcome
+
+
+def checked(outcome: AuditOutcome) -> str:
+    """For example `12 checks passed, 1 warned, 0 stopped`."""
+    return f"{outcome.passed} checks passed, {outcome.warned} warned, {outcome.stopped} stopped"
+
+
+def build(
+    settings: Settings, at: datetime, progress: Progress = quiet, *, full: bool = False
+) -> BuildResult:
+    """Build all slices that are new or changed since the last build; everything when `full`."""
+    from kpi_pipeline import warehouse
+
+    with _logged(settings, "build", {"full": full}, at) as run:
+        result = warehouse.build(
+            settings, workspace_of(settings), at, run.run_id, progress, full=full
+        )
+        run.outcome = "done" if result.models else "nothing_new"
+        run.message = (
+            f"{result.slices} slices, {len(result.days)} days, {result.models} models, "
+            f"{result.seconds:.1f} s"
+        )
+    progress(run.message if result.models else "nothing to build")
+    return result
+
+
+def audit_and_publish(settings: Settings, at: datetime, progress: Progress = quiet) -> Publication:
+    """Audit what was built and make it what readers see; raises UntrustedDataError otherwise."""
+    from kpi_pipeline import warehouse
+
+    with _logged(settings, "publish", {}, at) as run:
+        publication = warehouse.publish(settings, at, run.run_id)
+        run.message = f"{publication.path.name}: {checked(publication.checks)}"
+    progress(f"published {run.message}")
+    return publication
+
+
+def is_published(settings: Settings) -> bool:
+    """Whether readers see the last build: something is published, and nothing was built since."""
+    from kpi_pipeline.runlog import RunLog
+
+    if not settings.current.exists():
+        return False
+    outcomes = [
+        run["kind"]
+        for run in RunLog(settings).runs()
+        if (run["kind"], run["outcome"]) in {("build", "done"), ("publish", "done")}
+    ]
+    return bool(outcomes) and outcomes[-1] == "publish"
+
+
+def compute(
+    settings: Settings, at: datetime, progress: Progress = quiet, *, full: bool = False
+) -> Computed:
+    """Audit, build, publish. With nothing new it leaves what is published as it is."""
+    audit = audit_in(settings, at, progress)
+    built = build(settings, at, progress, full=full)
+    if not built.models and is_published(settings):
+        return Computed(audit, built, None)
+    return Computed(audit, built, audit_and_publish(settings, at, progress))
+
+
+def send(
+    settings: Settings, report: str, at: datetime, progress: Progress = quiet
+) -> tuple[Delivery, ...]:
+    """Send what is due of that report at `at`.
+
+    Raises DeliveryError when a mail failed or its outcome is unknown; the others were sent.
+    """
+    from kpi_pipeline.delivery import send as delivery
+
+    if report not in REPORTS:
+        raise ConfigurationError(
+            f"There is no report {report!r}; expected one of {', '.join(REPORTS)}."
+        )
+    with _logged(settings, "send", {"report": report}, at) as run:
+        deliveries = tuple(
+            delivery.send_due(settings, workspace_of(settings), report, at, run.run_id, progress)
+        )
+        delivery.write_index(settings)
+        outcomes = outcomes_of(deliveries)
+        run.message = said(outcomes)
+        run.outcome = "done" if outcomes["sent"] else "nothing_due"
+        if outcomes["failed"] or outcomes["unknown"]:
+            raise DeliveryError(
+                f"{report}: {run.message}. The ledger says which; failed ones are tried again by "
+                f"the next send, unknown ones are never resent by themselves."
+            )
+    progress(f"{report}: {run.message}")
+    return deliveries
+
+
+def outcomes_of(deliveries: Sequence[Delivery]) -> Counter[str]:
+    """How many deliveries ended how."""
+    return Counter(str(delivery.outcome) for delivery in deliveries)
+
+
+def said(outcomes: Counter[str]) -> str:
+    """For example `3 sent, 1 held`; `nothing due` when there is none."""
+    return ", ".join(f"{n} {outcome}" for outcome, n in sorted(outcomes.items())) or "nothing due"
+
+
+def everything(
+    settings: Settings,
+    first: date,
+    last: date,
+    at: datetime,
+    send_reports: bool = True,
+    progress: Progress = quiet,
+) -> Everything:
+    """Load all feeds for `first` to `last` (both included), compute, and send what is due."""
+    if last < first:
+        raise ConfigurationError(f"--to {last} is before --from {first}; give the later day last.")
+    days = tuple(each_day(first, last))
+    loaded = tuple(load(settings, feed, None, days, at, progress) for feed in FEEDS)
+    computed = compute(settings, at, progress)
+    deliveries: list[Delivery] = []
+    if send_reports:
+        for report in REPORTS:
+            deliveries.extend(send(settings, report, at, progress))
+    return Everything(loaded, computed, tuple(deliveries))
