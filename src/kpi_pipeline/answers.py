@@ -1,0 +1,143 @@
+"""Answers to `kpi values` and `kpi status`: rows of the published tables, filtered and written."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Literal, TextIO
+
+from kpi_pipeline.errors import ConfigurationError
+from kpi_pipeline.periods import GRAINS
+from kpi_pipeline.settings import Settings
+
+Table = Literal["fct_kpi_values", "fct_kpi_status"]
+Format = Literal["table", "csv", "json"]
+Row = tuple[Any, ...]
+BATCH = 10_000
+KEY = "kpi_id, product_id, scope_kind, scope_id, grain, period_start, as_of_date"
+
+
+@dataclass(frozen=True)
+class Question:
+    """Which rows: empty means all. `scopes` are `kind` or `kind:id`; days bound period_start."""
+
+    kpis: tuple[str, ...] = ()
+    grains: tuple[str, ...] = ()
+    scopes: tuple[str, ...] = ()
+    products: tuple[str, ...] = ()
+    first: date | None = None
+    last: date | None = None
+    as_of: date | None = None
+
+
+@contextmanager
+def asked(
+    settings: Settings, table: Table, question: Question
+) -> Iterator[tuple[list[str], Iterator[Row]]]:
+    """Column names and rows, in key order, from the published file opened read-only.
+
+    Raises ConfigurationError for a KPI, grain or scope kind that does not exist, and PipelineError
+    when nothing is published.
+    """
+    from kpi_pipeline import warehouse
+
+    with warehouse.open_published(settings) as connection:
+        known = [row[0] for row in connection.execute("select kpi_id from dim_kpis").fetchall()]
+        _refuse_unknown("KPI", question.kpis, known)
+        _refuse_unknown("grain", question.grains, GRAINS)
+        where, values = _conditions(question)
+        cursor = connection.execute(f"select * from {table}{where} order by {KEY}", values)  # noqa: S608  # a literal
+        yield [column[0] for column in cursor.description], _batches(cursor.fetchmany)
+
+
+def write(columns: Sequence[str], rows: Iterator[Row], format: Format, out: TextIO) -> int:
+    """Write the rows; returns how many. NULL is empty in CSV, null in JSON, `–` in a table."""
+    if format == "csv":
+        return _write_csv(columns, rows, out)
+    if format == "json":
+        return _write_json(columns, rows, out)
+    return _write_table(columns, rows, out)
+
+
+def _conditions(question: Question) -> tuple[str, list[Any]]:
+    parts: list[str] = []
+    values: list[Any] = []
+
+    def among(column: str, wanted: Sequence[str]) -> None:
+        if wanted:
+            parts.append(f"{column} in ({', '.join('?' * len(wanted))})")
+            values.extend(wanted)
+
+    among("kpi_id", question.kpis)
+    among("grain", question.grains)
+    among("product_id", question.products)
+    if question.scopes:
+        alternatives = []
+        for scope in question.scopes:
+            kind, has_id, which = scope.partition(":")
+            alternatives.append("(scope_kind = ? and scope_id = ?)" if has_id else "scope_kind = ?")
+            values.extend([kind, which] if has_id else [kind])
+        parts.append(f"({' or '.join(alternatives)})")
+    bounds = (("period_start >= ?", question.first), ("period_start <= ?", question.last))
+    for condition, day in (*bounds, ("as_of_date = ?", question.as_of)):
+        if day is not None:
+            parts.append(condition)
+            values.append(day)
+    return (f" where {' and '.join(parts)}" if parts else ""), values
+
+
+def _refuse_unknown(what: str, wanted: Sequence[str], known: Sequence[str]) -> None:
+    from difflib import get_close_matches
+
+    for name in wanted:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"expected {', '.join(sorted(known))}."
+            raise ConfigurationError(f"There is no {what} {name!r}; {hint}")
+
+
+def _batches(fetch: Callable[[int], list[Row]]) -> Iterator[Row]:
+    while batch := fetch(BATCH):
+        yield from batch
+
+
+def _write_csv(columns: Sequence[str], rows: Iterator[Row], out: TextIO) -> int:
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    count = 0
+    for row in rows:
+        writer.writerow(["" if cell is None else _text(cell) for cell in row])
+        count += 1
+    return count
+
+
+def _write_json(columns: Sequence[str], rows: Iterator[Row], out: TextIO) -> int:
+    count = 0
+    out.write("[")
+    for row in rows:
+        record = json.dumps(dict(zip(columns, row, strict=True)), default=str, ensure_ascii=False)
+        out.write(f"{',' if count else ''}\n{record}")
+        count += 1
+    out.write("\n]\n" if count else "]\n")
+    return count
+
+
+def _write_table(columns: Sequence[str], rows: Iterator[Row], out: TextIO) -> int:
+    lines = [[("–" if cell is None else _text(cell)) for cell in row] for row in rows]
+    widths = [max([len(name), *(len(line[i]) for line in lines)]) for i, name in enumerate(columns)]
+    for line in ([*columns], *lines):
+        padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        out.write("  ".join(padded).rstrip() + "\n")
+    return len(lines)
+
+
+def _text(cell: Any) -> str:
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, float):
+        return f"{cell:.15g}"
+    return str(cell)
