@@ -1,0 +1,39 @@
+"""What is known of one feed of one product while a range of its days is landed."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from kpi_pipeline.feeds.contracts import Feed
+from kpi_pipeline.workspace import Source
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """The days a source speaks for: `days` of its files, or `first` to `last` found in them."""
+
+    source: Source
+    days: frozenset[date] = frozenset()
+    first: date | None = None
+    last: date | None = None
+
+
+@dataclass
+class Range:
+    """Counts of source rows by day, why days are rejected, and which of them have arrived."""
+
+    feed: Feed
+    product_id: str
+    zone: str
+    days: tuple[date, ...]
+    at: datetime
+    key_id: str
+    read: Counter[date] = field(default_factory=Counter)
+    landed: Counter[date] = field(default_factory=Counter)
+    quarantined: Counter[date] = field(default_factory=Counter)
+    problems: dict[date, list[str]] = field(default_factory=lambda: defaultdict(list))
+    covered: list[Coverage] = field(default_factory=list)
+    missing: Callable[[date], str | None] = lambda _day: None
