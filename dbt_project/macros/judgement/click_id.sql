@@ -1,0 +1,11 @@
+{#- The name of the advertising click id a URL carries, or NULL. -#}
+{% macro click_id(url) -%}
+    nullif(
+        regexp_extract(
+            {{ url }},
+            '[?&](gclid|gbraid|wbraid|dclid|fbclid|msclkid|ttclid|twclid|li_fat_id|igshid|yclid|bd_vid|qz_gdt)=',
+            1
+        ),
+        ''
+    )
+{%- endmacro %}

@@ -1,0 +1,11 @@
+{#-
+  Why a value is not complete, or NULL: a day of its window did not land, the window reaches before
+  the product started, or the period is not over. The first that holds is the one named.
+-#}
+{% macro incomplete_because(gaps, window_start) -%}
+    case
+        when {{ gaps }} > 0 then 'absent_days'
+        when {{ window_start }} < first_day then 'before_start'
+        when as_of_date < last_day then 'period_open'
+    end
+{%- endmacro %}

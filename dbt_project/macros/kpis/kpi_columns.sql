@@ -1,0 +1,30 @@
+{#- Every KPI column of the kpis/ models with what stands beside it: the one list all else is made of. -#}
+{% macro kpi_columns(family=none) %}
+    {%- set found = [] -%}
+    {%- if execute -%}
+        {%- for node in graph.nodes.values()
+            | selectattr('resource_type', 'equalto', 'model')
+            | selectattr('name', 'in', kpi_models())
+            | sort(attribute='name') -%}
+            {%- for column in node.columns.values() if column.config.meta.get('kpi') -%}
+                {%- set kpi = column.config.meta['kpi'] -%}
+                {%- if family is none or node.config.meta['family'] == family -%}
+                    {%- do found.append(dict(
+                        kpi,
+                        kpi_id=column.name,
+                        model=node.name,
+                        family=node.config.meta['family'],
+                        description=column.description,
+                        feed_set=kpi['feeds'] | sort | join('+')
+                    )) -%}
+                {%- endif -%}
+            {%- endfor -%}
+        {%- endfor -%}
+    {%- endif -%}
+    {{ return(found) }}
+{% endmacro %}
+
+{#- The models of the kpis folder that hold one column per KPI. -#}
+{% macro kpi_models() %}
+    {{ return(['kpi_exposure', 'kpi_visits', 'kpi_users']) }}
+{% endmacro %}

@@ -1,0 +1,35 @@
+{#- Every KPI column of every kpis model as rows, at the scopes its metadata names. -#}
+{% macro kpis_unpivoted() %}
+    {#- said at parse time, when the columns are not known yet, so that dbt orders the models -#}
+    {%- for model in kpi_models() -%} {%- do ref(model) -%} {%- endfor -%}
+    {%- for kpi in kpi_columns() %}
+    select
+        '{{ kpi.kpi_id }}' as kpi_id,
+        '{{ kpi.feed_set }}' as feed_set,
+        '{{ kpi.window }}' as "window",
+        k.product_id,
+        k.scope_kind,
+        k.scope_id,
+        k.grain,
+        k.period_start,
+        k.as_of_date,
+        k.period_end,
+        k.{{ kpi.kpi_id }}::double as value,
+        {{ "k." ~ kpi.numerator ~ "::double" if kpi.get("numerator") else "null::double" }} as numerator,
+        {{ "k." ~ kpi.denominator ~ "::double" if kpi.get("denominator") else "null::double" }} as denominator
+    from {{ ref(kpi.model) }} as k
+    inner join touched as t on k.grain = t.grain and k.period_start = t.period_start
+    where k.scope_kind in ('{{ kpi.scopes | join("', '") }}')
+    {{ "union all" if not loop.last }}
+    {%- endfor %}
+{% endmacro %}
+
+{#- The reason that goes with a KPI's window. -#}
+{% macro because_of_window(window) -%}
+    case {{ window }}
+        when 'period' then c.because_period
+        when 'trailing_7' then c.because_trailing_7
+        when 'trailing_28' then c.because_trailing_28
+        when 'with_preceding' then c.because_with_preceding
+    end
+{%- endmacro %}

@@ -1,0 +1,49 @@
+{#-
+  Sums of day rows to date. Reads CTE `spine` (one row per scope, period and elapsed day) and `days`
+  (scope_kind, product_id, scope_id, local_date and the measures), gives the spine with each measure
+  summed from the period's first day to as_of_date; a day without a row adds 0.
+-#}
+{% macro summed_to_date(measures, days='days', by_period=false) %}
+    select
+        s.*,
+        {% for measure in measures -%}
+        sum(d.{{ measure }}) over to_date as {{ measure }}{{ "," if not loop.last }}
+        {% endfor %}
+    from spine as s
+    left join {{ days }} as d
+        on
+            s.scope_kind = d.scope_kind
+            and s.product_id = d.product_id
+            and s.scope_id = d.scope_id
+            and s.as_of_date = d.local_date
+            {% if by_period -%}
+            and s.grain = d.grain
+            and s.period_start = d.period_start
+            {%- endif %}
+    window to_date as (
+        partition by s.scope_kind, s.product_id, s.scope_id, s.grain, s.period_start
+        order by s.as_of_date
+        rows between unbounded preceding and current row
+    )
+{% endmacro %}
+
+{#- The keys every kpi model shares, in order. -#}
+{% macro kpi_keys(alias) -%}
+    {{ alias }}.scope_kind,
+    {{ alias }}.product_id,
+    {{ alias }}.scope_id,
+    {{ alias }}.grain,
+    {{ alias }}.period_start,
+    {{ alias }}.as_of_date,
+    {{ alias }}.period_end
+{%- endmacro %}
+
+{#- The spine of one family. -#}
+{% macro spine_of(family) -%}
+    select * exclude (family) from {{ ref('int_kpi_spine') }} where family = '{{ family }}'
+{%- endmacro %}
+
+{#- A ratio; NULL without a denominator. -#}
+{% macro ratio(numerator, denominator) -%}
+    ({{ numerator }})::double / nullif({{ denominator }}, 0)
+{%- endmacro %}

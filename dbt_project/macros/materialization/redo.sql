@@ -1,0 +1,33 @@
+{#-
+  What a build touches. An incremental model says its `reach`:
+    slice   rows of the changed slices of its `feeds` are replaced (columns source_product_id, local_date)
+    onward  rows of every period that ends after the first changed day are replaced
+            (columns grain, period_start)
+    status  as `onward`, but also from the first day whose targets or stages changed
+  The model selects the same rows it deletes, through the relations named here.
+-#}
+{% macro get_incremental_redo_sql(arg_dict) %}
+    {%- set target = arg_dict["target_relation"] -%}
+    {%- set reach = config.require("meta")["reach"] -%}
+    {%- set columns = arg_dict["dest_columns"] | map(attribute="quoted") | join(", ") -%}
+    delete from {{ target }} as t
+    where
+    {%- if reach == "slice" %}
+        (t.source_product_id, t.local_date) in (
+            select (s.product_id, s.day)
+            from landing.touched_slices as s
+            where s.feed in ('{{ config.require("meta")["feeds"] | join("', '") }}')
+        )
+    {%- elif reach in ("onward", "status") %}
+        (t.grain, t.period_start) in (
+            select (p.grain, p.period_start)
+            from intermediate.int_periods_touched as p
+            where p.layer = '{{ "values" if reach == "onward" else "status" }}'
+        )
+    {%- else %}
+        {{ exceptions.raise_compiler_error("unknown reach " ~ reach ~ " of " ~ target) }}
+    {%- endif %};
+
+    insert into {{ target }} ({{ columns }})
+    select {{ columns }} from {{ arg_dict["temp_relation"] }}
+{% endmacro %}

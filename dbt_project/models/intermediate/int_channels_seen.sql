@@ -1,0 +1,68 @@
+with
+
+visits as (
+    select * from {{ ref('int_visits') }}
+),
+
+traffic as (
+    select * from {{ ref('int_traffic_days') }}
+),
+
+exposure as (
+    select * from {{ ref('int_exposure_days_scoped') }}
+),
+
+users as (
+    select * from {{ ref('int_users_known') }}
+),
+
+user_days as (
+    select * from {{ ref('int_user_days') }}
+),
+
+activity_by_family as (
+    select
+        'visits' as family,
+        source_product_id as product_id,
+        channel,
+        local_date
+    from visits
+    union all
+    select
+        'visits' as family,
+        source_product_id as product_id,
+        channel,
+        local_date
+    from traffic
+    union all
+    select
+        'exposure' as family,
+        product_id,
+        scope_id as channel,
+        local_date
+    from exposure
+    where scope_kind = 'channel' and product_id <> '(all)'
+    union all
+    select
+        'users' as family,
+        source_product_id as product_id,
+        channel,
+        local_date
+    from users
+    union all
+    select
+        'users' as family,
+        d.source_product_id as product_id,
+        coalesce(u.channel, '(not set)') as channel,
+        d.local_date
+    from user_days as d
+    left join users as u on d.source_product_id = u.source_product_id and d.user_id = u.user_id
+)
+
+select
+    family,
+    product_id,
+    channel,
+    min(local_date) as first_day
+from activity_by_family
+group by all

@@ -1,0 +1,117 @@
+{% set feed_sets = kpi_columns() | map(attribute='feed_set') | unique | list %}
+
+with
+
+scopes as (
+    select distinct scope_kind, product_id, scope_id from {{ ref('int_scopes') }}
+),
+
+feed_days as (
+    select * from {{ ref('int_scope_feed_days') }}
+),
+
+touched as (
+    select * from {{ ref('int_periods_touched') }} where layer = 'values'
+),
+
+period_days as (
+    select * from {{ ref('int_period_days') }} where is_reported
+),
+
+feed_sets as (
+    select * from (values
+        {% for feed_set in feed_sets -%}
+            {% for feed in feed_set.split('+') -%}
+        ('{{ feed_set }}', '{{ feed }}'){{ "," if not (loop.last and loop.index0 == feed_set.split('+') | length - 1 and feed_set == feed_sets[-1]) }}
+            {% endfor -%}
+        {% endfor -%}
+    ) as f (feed_set, feed)
+),
+
+windows_laid as (
+    select
+        f.feed_set,
+        f.feed,
+        s.scope_kind,
+        s.product_id,
+        s.scope_id,
+        p.grain,
+        p.period_start,
+        p.as_of_date,
+        p.last_day,
+        p.preceding_start,
+        (p.period_start - interval 1 day)::date as before_period,
+        (p.preceding_start - interval 1 day)::date as before_preceding,
+        (p.as_of_date - interval 7 day)::date as before_7_days,
+        (p.as_of_date - interval 28 day)::date as before_28_days
+    from feed_sets as f
+    cross join scopes as s
+    cross join period_days as p
+    inner join touched as t on p.grain = t.grain and p.period_start = t.period_start
+),
+
+sums_found as (
+    select
+        w.*,
+        d.first_day,
+        d.landed_to_date - coalesce(b.landed_to_date, 0) as landed_days,
+        d.gaps_to_date - coalesce(b.gaps_to_date, 0) as period_gaps,
+        d.gaps_to_date - coalesce(s.gaps_to_date, 0) as gaps_7_days,
+        d.gaps_to_date - coalesce(m.gaps_to_date, 0) as gaps_28_days,
+        d.gaps_to_date - coalesce(q.gaps_to_date, 0) as gaps_with_preceding,
+        coalesce(b.landed_to_date, 0) - coalesce(q.landed_to_date, 0) as landed_days_preceding
+    from windows_laid as w
+    inner join feed_days as d
+        on
+            w.feed = d.feed and w.scope_kind = d.scope_kind and w.product_id = d.product_id
+            and w.scope_id = d.scope_id and w.as_of_date = d.day
+    {% for alias, day in [
+        ('b', 'before_period'), ('s', 'before_7_days'), ('m', 'before_28_days'), ('q', 'before_preceding')
+    ] -%}
+    left join feed_days as {{ alias }}
+        on
+            w.feed = {{ alias }}.feed and w.scope_kind = {{ alias }}.scope_kind
+            and w.product_id = {{ alias }}.product_id
+            and w.scope_id = {{ alias }}.scope_id and w.{{ day }} = {{ alias }}.day
+    {% endfor -%}
+),
+
+feeds_joined as (
+    select
+        feed_set,
+        scope_kind,
+        product_id,
+        scope_id,
+        grain,
+        period_start,
+        as_of_date,
+        last_day,
+        preceding_start,
+        before_7_days,
+        before_28_days,
+        max(first_day) as first_day,
+        min(landed_days) as landed_days,
+        min(landed_days_preceding) as landed_days_preceding,
+        max(period_gaps) as period_gaps,
+        max(gaps_7_days) as gaps_7_days,
+        max(gaps_28_days) as gaps_28_days,
+        max(gaps_with_preceding) as gaps_with_preceding
+    from sums_found
+    group by all
+)
+
+select
+    feed_set,
+    scope_kind,
+    product_id,
+    scope_id,
+    grain,
+    landed_days,
+    landed_days_preceding,
+    {{ incomplete_because('period_gaps', 'period_start') }} as because_period,
+    {{ incomplete_because('gaps_7_days', '(before_7_days + interval 1 day)') }} as because_trailing_7,
+    {{ incomplete_because('gaps_28_days', '(before_28_days + interval 1 day)') }} as because_trailing_28,
+    {{ incomplete_because('gaps_with_preceding', 'preceding_start') }} as because_with_preceding,
+    period_start,
+    as_of_date
+from feeds_joined

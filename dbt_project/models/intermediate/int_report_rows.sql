@@ -1,0 +1,345 @@
+{{ config(
+    materialized='incremental', incremental_strategy='redo',
+    meta={'reach': 'status', 'feeds': ['page_views', 'traffic', 'exposure', 'user_growth']}
+) }}
+
+with
+
+reports as (
+    select * from {{ ref('int_reports') }}
+),
+
+periods as (
+    select * from {{ ref('dim_periods') }}
+),
+
+touched as (
+    select * from {{ ref('int_periods_touched') }} where layer = 'status'
+),
+
+reader_scopes as (
+    select * from {{ ref('int_reader_scopes') }}
+),
+
+scope_products as (
+    select * from {{ ref('int_scope_products') }}
+),
+
+stages as (
+    select * from {{ ref('int_period_stages') }}
+),
+
+kpis as (
+    select * from {{ ref('dim_kpis') }}
+),
+
+kpi_status as (
+    select * from {{ ref('fct_kpi_status') }}
+),
+
+kpi_values as (
+    select * from {{ ref('fct_kpi_values') }}
+),
+
+company as (
+    select * from {{ ref('dim_company') }}
+),
+
+products as (
+    select * from {{ ref('dim_products') }}
+),
+
+channels as (
+    select * from {{ ref('dim_channels') }}
+),
+
+teams as (
+    select * from {{ ref('dim_teams') }}
+),
+
+people as (
+    select * from {{ ref('dim_people') }}
+),
+
+-- who reads what for which period: as things stand on the period's last day
+reads as (
+    select distinct
+        r.report,
+        r.rank,
+        p.grain,
+        p.period_start,
+        p.period_end,
+        p.last_day,
+        s.person_id,
+        s.section,
+        s.scope_kind,
+        s.product_id,
+        s.scope_id
+    from reports as r
+    inner join periods as p on r.grain = p.grain
+    inner join touched as t on p.grain = t.grain and p.period_start = t.period_start
+    inner join reader_scopes as s
+        on r.rank = s.rank and s.valid_from <= p.last_day and p.last_day < s.valid_until
+),
+
+-- the stages a scope is judged by: its product's, or those of all products it covers
+scope_stages as (
+    select
+        sp.scope_kind,
+        sp.product_id,
+        sp.scope_id,
+        st.grain,
+        st.period_start,
+        st.stage,
+        bool_and(st.is_past) as is_past,
+        case when sp.product_id <> '(all)' then max(st.judged_on) end as judged_on
+    from scope_products as sp
+    inner join stages as st
+        on
+            sp.source_product_id = st.product_id
+            and sp.valid_from <= st.judged_on
+            and st.judged_on < sp.valid_to
+    where sp.product_id <> '(all)' or not st.is_past
+    group by sp.scope_kind, sp.product_id, sp.scope_id, st.grain, st.period_start, st.stage
+),
+
+roles_by_stage as (
+    select
+        kpi_id,
+        'brand' as stage,
+        brand_role as role
+    from kpis
+    where brand_role is not null
+    union all
+    select
+        kpi_id,
+        'growth' as stage,
+        growth_role as role
+    from kpis
+    where growth_role is not null
+),
+
+-- the newest stage that shows a KPI decides its role; the stage before adds only its headlines
+roles as (
+    select
+        s.scope_kind,
+        s.product_id,
+        s.scope_id,
+        s.grain,
+        s.period_start,
+        r.kpi_id,
+        case when s.product_id <> '(all)' then s.stage end as stage,
+        coalesce(s.is_past and s.product_id <> '(all)', false) as is_past_stage,
+        s.judged_on,
+        r.role
+    from scope_stages as s
+    inner join roles_by_stage as r on s.stage = r.stage
+    where not s.is_past or r.role = 'headline'
+    qualify row_number() over (
+        partition by s.scope_kind, s.product_id, s.scope_id, s.grain, s.period_start, r.kpi_id
+        order by s.is_past, r.role, s.stage
+    ) = 1
+),
+
+rows_found as (
+    select
+        r.report,
+        r.grain,
+        r.person_id,
+        r.period_start,
+        r.period_end,
+        r.section,
+        r.product_id,
+        r.scope_kind,
+        r.scope_id,
+        o.stage,
+        o.is_past_stage,
+        o.role,
+        k.kpi_id,
+        k.unit,
+        k.direction,
+        k.sort,
+        s.as_of_date,
+        s.value,
+        s.is_complete,
+        v.incomplete_because,
+        v.scope_changed,
+        s.previous_value,
+        s.previous_change,
+        s.previous_change_share,
+        s.last_year_value,
+        s.last_year_change,
+        s.last_year_change_share,
+        s.target,
+        s.attainment,
+        s.reason
+    from reads as r
+    inner join roles as o
+        on
+            r.scope_kind = o.scope_kind
+            and r.product_id = o.product_id
+            and r.scope_id = o.scope_id
+            and r.grain = o.grain
+            and r.period_start = o.period_start
+    inner join kpis as k
+        on
+            o.kpi_id = k.kpi_id
+            and list_contains(k.scopes, r.scope_kind)
+            and list_contains(k.altitudes, r.rank)
+    inner join kpi_status as s
+        on
+            k.kpi_id = s.kpi_id
+            and r.product_id = s.product_id
+            and r.scope_kind = s.scope_kind
+            and r.scope_id = s.scope_id
+            and r.grain = s.grain
+            and r.period_start = s.period_start
+            and s.as_of_date = case
+                when o.is_past_stage and r.grain in ('month', 'quarter') then o.judged_on
+                else r.last_day
+            end
+    inner join kpi_values as v
+        on
+            s.kpi_id = v.kpi_id
+            and s.product_id = v.product_id
+            and s.scope_kind = v.scope_kind
+            and s.scope_id = v.scope_id
+            and s.grain = v.grain
+            and s.period_start = v.period_start
+            and s.as_of_date = v.as_of_date
+    where
+        (o.role = 'headline' or r.section in ('mine', 'team', 'company', 'products'))
+        -- what is neither known nor withheld has nothing to say
+        and (s.value is not null or v.incomplete_because = 'absent_days')
+        -- nor has a lesser scope in which nothing happened
+        and (
+            r.section not in ('channels', 'people', 'teams')
+            or s.value <> 0
+            or s.previous_value <> 0
+            or s.target is not null
+            or v.incomplete_because = 'absent_days'
+        )
+),
+
+judged as (
+    select
+        *,
+        case
+            when previous_change is null or direction = 'neither' then 'none'
+            when previous_change = 0 then 'flat'
+            when (previous_change > 0) = (direction = 'up') then 'good'
+            else 'bad'
+        end as tone,
+        coalesce(
+            case direction when 'up' then attainment < 1 when 'down' then attainment > 1 end, false
+        ) as is_behind_target,
+        coalesce(
+            incomplete_because = 'absent_days' or value is null, false
+        ) as is_unknown
+    from rows_found
+),
+
+-- the reader's own number: a headline with a target before one without, known before unknown
+lead_rows as (
+    select
+        * replace ('number' as section),
+        0 as section_order,
+        1 as rank_in_section
+    from judged
+    where section in ('mine', 'team', 'company') and role = 'headline'
+    qualify row_number() over (
+        partition by report, person_id, period_start
+        order by target is null, is_unknown, sort, kpi_id
+    ) = 1
+),
+
+-- headlines behind their target, furthest behind first
+attention_rows as (
+    select
+        * replace ('attention' as section),
+        9 as section_order,
+        row_number() over (
+            partition by report, person_id, period_start
+            order by
+                case direction when 'down' then -attainment else attainment end,
+                sort, scope_kind, product_id, scope_id
+        ) as rank_in_section
+    from judged
+    where is_behind_target and role = 'headline' and not is_unknown and not is_past_stage
+    qualify rank_in_section <= 5
+),
+
+plain_rows as (
+    select
+        *,
+        case section
+            when 'mine' then 1
+            when 'team' then 1
+            when 'company' then 1
+            when 'people' then 2
+            when 'products' then 3
+            when 'teams' then 4
+            when 'channels' then 5
+        end as section_order,
+        row_number() over (
+            partition by report, person_id, period_start, section
+            order by product_id, scope_id, is_past_stage, role, sort, kpi_id
+        ) as rank_in_section
+    from judged
+),
+
+all_rows as (
+    select * from lead_rows
+    union all by name
+    select * from plain_rows
+    union all by name
+    select * from attention_rows
+)
+
+select
+    a.report,
+    a.grain,
+    a.person_id,
+    a.period_start,
+    a.period_end,
+    a.as_of_date,
+    row_number() over (
+        partition by a.report, a.person_id, a.period_start order by a.section_order, a.rank_in_section
+    )::integer as position,
+    a.section,
+    a.product_id,
+    a.scope_kind,
+    a.scope_id,
+    case a.scope_kind
+        when 'company' then c.name
+        when 'product' then p.name
+        when 'channel' then coalesce(h.name, a.scope_id)
+        when 'team' then t.name
+        when 'person' then n.name
+    end as scope_label,
+    p.name as product_label,
+    a.stage,
+    a.kpi_id,
+    a.role,
+    a.value,
+    a.is_complete,
+    a.incomplete_because,
+    a.scope_changed,
+    case when a.unit = 'money' then coalesce(p.currency, c.currency) end as currency,
+    a.previous_value,
+    a.previous_change,
+    a.previous_change_share,
+    a.last_year_value,
+    a.last_year_change,
+    a.last_year_change_share,
+    a.target,
+    a.attainment,
+    a.tone,
+    a.reason
+from all_rows as a
+cross join company as c
+left join products as p on a.product_id = p.product_id
+left join channels as h on a.scope_kind = 'channel' and a.scope_id = h.channel
+left join teams as t on a.scope_kind = 'team' and a.scope_id = t.team
+left join (select distinct on (person_id) person_id, name from people order by person_id, valid_from desc) as n
+    on a.scope_kind = 'person' and a.scope_id = n.person_id

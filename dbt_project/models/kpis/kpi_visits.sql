@@ -1,0 +1,231 @@
+{{ config(
+    materialized='incremental', incremental_strategy='redo',
+    meta={'reach': 'onward', 'feeds': ['page_views', 'traffic'], 'family': 'visits'}
+) }}
+
+with
+
+visitor_days as (
+    select * from {{ ref('int_visitor_days_scoped') }}
+),
+
+traffic_days as (
+    select * from {{ ref('int_traffic_days_scoped') }}
+),
+
+traffic_uniques as (
+    select * from {{ ref('int_traffic_uniques') }}
+),
+
+first_days as (
+    select * from {{ ref('int_visitor_first_days') }}
+),
+
+products as (
+    select * from {{ ref('stg_organisation__products') }}
+),
+
+scope_products as (
+    select * from {{ ref('int_scope_products') }}
+),
+
+slices as (
+    select * from {{ ref('stg_landing__slices') }}
+),
+
+period_days as (
+    select * from {{ ref('int_period_days') }}
+),
+
+touched as (
+    select * from {{ ref('int_periods_touched') }} where layer = 'values'
+),
+
+spine as (
+    {{ spine_of('visits') }}
+),
+
+own_days as (
+    select
+        v.scope_kind,
+        v.product_id,
+        v.scope_id,
+        v.source_product_id,
+        v.local_date,
+        sum(v.page_views) as page_views,
+        sum(v.visits) as visits,
+        sum(v.bounces) as bounces,
+        sum(v.duration_milliseconds) as duration_milliseconds
+    from visitor_days as v
+    group by all
+),
+
+-- each product's visits come from the feed its traffic_source names; the other is only compared
+days_by_source as (
+    select
+        o.scope_kind,
+        o.product_id,
+        o.scope_id,
+        o.local_date,
+        case when p.traffic_source = 'own' then o.page_views end as page_views,
+        case when p.traffic_source = 'own' then o.visits end as visits,
+        case when p.traffic_source = 'own' then o.bounces end as bounces,
+        case when p.traffic_source = 'own' then o.duration_milliseconds end as duration_milliseconds,
+        null::bigint as reported_visits,
+        null::bigint as reported_page_views,
+        case when s.status = 'landed' then o.visits end as compared_visits,
+        null::bigint as compared_reported_visits
+    from own_days as o
+    inner join products as p on o.source_product_id = p.product_id
+    left join slices as s
+        on o.source_product_id = s.product_id and o.local_date = s.day and s.feed = 'traffic'
+    union all
+    select
+        t.scope_kind,
+        t.product_id,
+        t.scope_id,
+        t.local_date,
+        case when p.traffic_source = 'backend' then t.page_views end as page_views,
+        case when p.traffic_source = 'backend' then t.visits end as visits,
+        case when p.traffic_source = 'backend' then t.bounces end as bounces,
+        case when p.traffic_source = 'backend' then t.duration_milliseconds end as duration_milliseconds,
+        t.visits as reported_visits,
+        t.page_views as reported_page_views,
+        null::bigint as compared_visits,
+        case when s.status = 'landed' then t.visits end as compared_reported_visits
+    from traffic_days as t
+    inner join products as p on t.source_product_id = p.product_id
+    left join slices as s
+        on t.source_product_id = s.product_id and t.local_date = s.day and s.feed = 'page_views'
+),
+
+days as (
+    select
+        scope_kind,
+        product_id,
+        scope_id,
+        local_date,
+        {% for measure in [
+            'page_views', 'visits', 'bounces', 'duration_milliseconds', 'reported_visits',
+            'reported_page_views', 'compared_visits', 'compared_reported_visits'
+        ] -%}
+        sum({{ measure }}) as {{ measure }}{{ "," if not loop.last }}
+        {% endfor %}
+    from days_by_source
+    group by all
+),
+
+-- a visitor counts on the first day of the period they came; uniques to date are sums of these
+first_in_period as (
+    select
+        v.scope_kind,
+        v.product_id,
+        v.scope_id,
+        d.grain,
+        d.period_start,
+        v.entity,
+        min(v.local_date) as local_date
+    from visitor_days as v
+    inner join period_days as d on v.local_date = d.as_of_date
+    inner join touched as t on d.grain = t.grain and d.period_start = t.period_start
+    group by all
+),
+
+unique_days as (
+    select
+        u.scope_kind,
+        u.product_id,
+        u.scope_id,
+        u.grain,
+        u.period_start,
+        u.local_date,
+        count(*) as unique_visitors,
+        count_if(f.first_day >= u.period_start) as new_visitors
+    from first_in_period as u
+    inner join first_days as f on u.product_id = f.product_id and u.entity = f.entity
+    group by all
+),
+
+scope_sources as (
+    select
+        s.scope_kind,
+        s.product_id,
+        s.scope_id,
+        bool_or(p.traffic_source = 'backend') as has_backend,
+        min(p.started_on) as started_on
+    from scope_products as s
+    inner join products as p on s.source_product_id = p.product_id
+    group by all
+),
+
+summed as (
+    {{ summed_to_date([
+        'page_views', 'visits', 'bounces', 'duration_milliseconds', 'reported_visits',
+        'reported_page_views', 'compared_visits', 'compared_reported_visits'
+    ]) }}
+),
+
+uniques_summed as (
+    {{ summed_to_date(['unique_visitors', 'new_visitors'], days='unique_days', by_period=true) }}
+),
+
+joined as (
+    select
+        {{ kpi_keys('s') }},
+        coalesce(s.page_views, 0)::bigint as page_views,
+        coalesce(s.visits, 0)::bigint as visits,
+        coalesce(s.bounces, 0)::bigint as bounces,
+        coalesce(s.duration_milliseconds, 0)::double / 1000 as duration_seconds,
+        -- a backend's uniques are known only for exactly the scope and period it reports
+        case
+            when c.has_backend then case when s.as_of_date = s.last_day then b.visitors end
+            else coalesce(u.unique_visitors, 0)
+        end::bigint as unique_visitors,
+        case
+            when s.period_start < c.started_on + interval '{{ var("new_product_days") }} days' then null
+            when c.has_backend then case when s.as_of_date = s.last_day then b.new_visitors end
+            else coalesce(u.new_visitors, 0)
+        end::bigint as new_visitors,
+        s.reported_visits::bigint as reported_visits,
+        s.reported_page_views::bigint as reported_page_views,
+        s.compared_visits::bigint as compared_visits,
+        s.compared_reported_visits::bigint as compared_reported_visits
+    from summed as s
+    inner join uniques_summed as u
+        on
+            s.scope_kind = u.scope_kind
+            and s.product_id = u.product_id
+            and s.scope_id = u.scope_id
+            and s.grain = u.grain
+            and s.period_start = u.period_start
+            and s.as_of_date = u.as_of_date
+    inner join scope_sources as c
+        on s.scope_kind = c.scope_kind and s.product_id = c.product_id and s.scope_id = c.scope_id
+    left join traffic_uniques as b
+        on
+            s.scope_kind = b.scope_kind
+            and s.product_id = b.product_id
+            and s.scope_id = b.scope_id
+            and s.grain = b.grain
+            and s.period_start = b.period_start
+    where s.is_reported
+)
+
+select
+    {{ kpi_keys('j') }},
+    j.page_views,
+    j.unique_visitors,
+    j.visits,
+    j.bounces,
+    j.duration_seconds,
+    j.new_visitors,
+    {{ ratio('j.new_visitors', 'j.unique_visitors') }} as new_visitor_share,
+    {{ ratio('j.bounces', 'j.visits') }} as bounce_rate,
+    {{ ratio('j.page_views', 'j.visits') }} as pages_per_visit,
+    {{ ratio('j.duration_seconds', 'j.visits') }} as average_visit_duration_seconds,
+    j.reported_visits,
+    j.reported_page_views,
+    j.compared_visits,
+    j.compared_reported_visits - j.compared_visits as visits_difference,
+    {{ ratio('j.compared_reported_visits - j.compared_visits', 'j.compared_visits') }} as visits_gap
+from joined as j

@@ -1,0 +1,4 @@
+select
+    channel,
+    name
+from {{ ref('stg_organisation__channels') }}

@@ -1,0 +1,4 @@
+select
+    team,
+    name
+from {{ ref('stg_organisation__teams') }}

@@ -1,0 +1,21 @@
+with
+
+slices as (
+    select * from {{ source('landing', 'slices') }}
+)
+
+select
+    feed,
+    product_id,
+    status,
+    reason,
+    hash,
+    rows_read,
+    rows_landed,
+    rows_quarantined,
+    rows_dropped,
+    checks_passed,
+    checks_warned,
+    checks_stopped,
+    day
+from slices

@@ -1,0 +1,224 @@
+"""Lays out what dbt reads: rows of the touched slices, what is known of all, the organisation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kpi_pipeline.errors import BuildError
+from kpi_pipeline.feeds.contracts import FEEDS, SQL_TYPES, FeedTable
+from kpi_pipeline.settings import Settings
+from kpi_pipeline.slices import folder_of, read_slice
+from kpi_pipeline.warehouse.changes import BuiltSlice, Changes, SliceKey
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from kpi_pipeline.workspace import Workspace
+
+SLICE_COLUMNS = {
+    "feed": "VARCHAR",
+    "product_id": "VARCHAR",
+    "day": "DATE",
+    "status": "VARCHAR",
+    "reason": "VARCHAR",
+    "hash": "VARCHAR",
+    "rows_read": "BIGINT",
+    "rows_landed": "BIGINT",
+    "rows_quarantined": "BIGINT",
+    "rows_dropped": "BIGINT",
+    "checks_passed": "INTEGER",
+    "checks_warned": "INTEGER",
+    "checks_stopped": "INTEGER",
+}
+
+
+def lay_out(
+    connection: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    workspace: Workspace,
+    rows: Sequence[Mapping[str, Any]],
+    eligible: Mapping[SliceKey, BuiltSlice],
+    changes: Changes,
+) -> None:
+    """Replace the schemas `landing` and `organisation` by what this build needs."""
+    connection.execute("create schema if not exists landing")
+    connection.execute("create schema if not exists organisation")
+    known = [r for r in rows if (r["feed"], r["product_id"], r["day"]) in eligible]
+    fill(
+        connection,
+        "landing.slices",
+        SLICE_COLUMNS,
+        [tuple(row[column] for column in SLICE_COLUMNS) for row in known],
+    )
+    fill(
+        connection,
+        "landing.touched_slices",
+        {"feed": "VARCHAR", "product_id": "VARCHAR", "day": "DATE"},
+        list(changes.slices),
+    )
+    layers = [("values", changes.values_from), ("status", changes.status_from)]
+    fill(
+        connection,
+        "landing.changed_from",
+        {"layer": "VARCHAR", "day": "DATE"},
+        [(layer, day) for layer, day in layers if day is not None],
+    )
+    fill(
+        connection,
+        "landing.product_feeds",
+        {"product_id": "VARCHAR", "feed": "VARCHAR"},
+        [
+            (product, feed)
+            for product in workspace.products
+            for feed in sorted(workspace.feeds_of(product))
+        ],
+    )
+    files = _files_of(settings, eligible, changes.slices)
+    for feed in FEEDS.values():
+        for table in feed.tables:
+            _lay_out_rows(connection, table, files.get(table.name, []))
+    _lay_out_organisation(connection, settings.landing / "organisation")
+
+
+def fill(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    columns: Mapping[str, str],
+    rows: Sequence[tuple[object, ...]],
+) -> None:
+    """Replace a table by these rows."""
+    definition = ", ".join(f"{name} {kind}" for name, kind in columns.items())
+    connection.execute(f"create or replace table {table} ({definition})")
+    if not rows:
+        return
+    # one JSON document is bound instead of thousands of rows, each of which would cost a statement
+    document = json.dumps([dict(zip(columns, row, strict=True)) for row in rows], default=str)
+    shape = json.dumps([dict(columns)])
+    connection.execute(
+        f"insert into {table} select unnest(from_json(?, ?), recursive := true)",
+        [document, shape],
+    )
+
+
+def _files_of(
+    settings: Settings, eligible: Mapping[SliceKey, BuiltSlice], touched: Sequence[SliceKey]
+) -> dict[str, list[str]]:
+    """Table to the files of the touched slices that landed; only `slice.json` names files."""
+    files: dict[str, list[str]] = {}
+    for key in touched:
+        if key not in eligible or eligible[key].status != "landed":
+            continue
+        folder = folder_of(settings.landing, *key)
+        piece = read_slice(folder)
+        if piece is None or piece.hash != eligible[key].hash:
+            feed, product, day = key
+            raise BuildError(
+                f"{folder} no longer holds what the run log says about {feed} of {product} on "
+                f"{day}; land that day again: kpi land --feed {feed} --from {day} --to {day}."
+            )
+        for table, file in piece.tables.items():
+            if file.file is not None:
+                files.setdefault(table, []).append(str(folder / file.file))
+    return files
+
+
+def _lay_out_rows(
+    connection: duckdb.DuckDBPyConnection, table: FeedTable, files: Sequence[str]
+) -> None:
+    columns = {c.name: SQL_TYPES[c.type] for c in table.columns}
+    columns |= {"product_id": "VARCHAR", "local_date": "DATE"}
+    if files:
+        names = ", ".join(columns)
+        connection.execute(
+            f"create or replace table landing.{table.name} as "  # noqa: S608
+            f"select {names} from read_parquet(?)",
+            [list(files)],
+        )
+    else:
+        fill(connection, f"landing.{table.name}", columns, [])
+
+
+def _lay_out_organisation(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    index = json.loads((folder / "organisation.json").read_bytes())
+    for name, entry in sorted(index["tables"].items()):
+        connection.execute(
+            f"create or replace table organisation.{name} as select * from read_parquet(?)",  # noqa: S608
+            [str(folder / entry["file"])],
+        )
+
+
+def read_built(
+    connection: duckdb.DuckDBPyConnection,
+) -> tuple[dict[SliceKey, BuiltSlice], dict[str, str]]:
+    """Slices and inputs of the last build that succeeded; empty when there was none."""
+    connection.execute("create schema if not exists built")
+    connection.execute(
+        "create table if not exists built.slices "
+        "(feed varchar, product_id varchar, day date, status varchar, hash varchar)"
+    )
+    connection.execute("create table if not exists built.inputs (name varchar, hash varchar)")
+    slices = connection.execute("select * from built.slices").fetchall()
+    inputs = connection.execute("select * from built.inputs").fetchall()
+    return {(f, p, d): BuiltSlice(s, h) for f, p, d, s, h in slices}, dict(inputs)
+
+
+def write_built(
+    connection: duckdb.DuckDBPyConnection,
+    slices: Mapping[SliceKey, BuiltSlice],
+    inputs: Mapping[str, str],
+    state: Mapping[str, object],
+) -> None:
+    """Remember what was built; one transaction."""
+    connection.execute("begin")
+    fill(
+        connection,
+        "built.slices",
+        {
+            "feed": "VARCHAR",
+            "product_id": "VARCHAR",
+            "day": "DATE",
+            "status": "VARCHAR",
+            "hash": "VARCHAR",
+        },
+        [(*key, piece.status, piece.hash) for key, piece in sorted(slices.items())],
+    )
+    fill(
+        connection,
+        "built.inputs",
+        {"name": "VARCHAR", "hash": "VARCHAR"},
+        sorted(inputs.items()),
+    )
+    fill(
+        connection,
+        "built.state",
+        {
+            "run_id": "VARCHAR",
+            "built_at": "TIMESTAMP",
+            "code_version": "VARCHAR",
+            "slices_hash": "VARCHAR",
+            "checks_passed": "BIGINT",
+            "checks_warned": "BIGINT",
+        },
+        [tuple(state.values())],
+    )
+    connection.execute("commit")
+
+
+def products_with_data(
+    connection: duckdb.DuckDBPyConnection,
+) -> dict[str, tuple[str, str]]:
+    """Product to (time zone, identity space) as built, for products of which something landed."""
+    has = connection.execute(
+        "select count(*) from information_schema.tables "
+        "where table_schema = 'organisation' and table_name = 'products'"
+    ).fetchone()
+    if has is None or has[0] == 0:
+        return {}
+    rows = connection.execute(
+        "select distinct p.product_id, p.time_zone, p.identity_space from organisation.products p "
+        "inner join built.slices s on p.product_id = s.product_id where s.status = 'landed'"
+    ).fetchall()
+    return {product: (zone, space) for product, zone, space in rows}
