@@ -22,6 +22,16 @@ teams as (
     select * from {{ ref('stg_organisation__teams') }}
 ),
 
+-- whoever owns one whole product and nothing elsewhere has it as their own scope already
+one_product_scopes as (
+    select
+        scope_kind,
+        scope_id
+    from {{ ref('int_memberships') }}
+    group by scope_kind, scope_id
+    having count(distinct product_id) = 1 and bool_or(what = 'product')
+),
+
 channels as (
     select distinct
         product_id,
@@ -187,5 +197,17 @@ select
     scope_id,
     valid_from,
     valid_until
-from everyone
-where valid_from < valid_until
+from everyone as e
+where
+    e.valid_from < e.valid_until
+    and not (
+        e.section = 'products'
+        and exists (
+            select 1
+            from one_product_scopes as o
+            inner join people as p on e.person_id = p.person_id
+            where
+                (e.rank = 'specialist' and o.scope_kind = 'person' and o.scope_id = e.person_id)
+                or (e.rank = 'manager' and o.scope_kind = 'team' and o.scope_id = p.team)
+        )
+    )

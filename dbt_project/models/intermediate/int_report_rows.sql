@@ -186,6 +186,7 @@ rows_found as (
             o.kpi_id = k.kpi_id
             and list_contains(k.scopes, r.scope_kind)
             and list_contains(k.altitudes, r.rank)
+            and list_contains(k.report_grains, r.grain)
     inner join kpi_status as s
         on
             k.kpi_id = s.kpi_id

@@ -71,6 +71,9 @@ days_by_source as (
         case when p.traffic_source = 'own' then o.visits end as visits,
         case when p.traffic_source = 'own' then o.bounces end as bounces,
         case when p.traffic_source = 'own' then o.duration_milliseconds end as duration_milliseconds,
+        0 as days_without_page_views,
+        0 as days_without_bounces,
+        0 as days_without_durations,
         null::bigint as reported_visits,
         null::bigint as reported_page_views,
         case when s.status = 'landed' then o.visits end as compared_visits,
@@ -89,6 +92,9 @@ days_by_source as (
         case when p.traffic_source = 'backend' then t.visits end as visits,
         case when p.traffic_source = 'backend' then t.bounces end as bounces,
         case when p.traffic_source = 'backend' then t.duration_milliseconds end as duration_milliseconds,
+        (p.traffic_source = 'backend' and t.page_views is null)::integer as days_without_page_views,
+        (p.traffic_source = 'backend' and t.bounces is null)::integer as days_without_bounces,
+        (p.traffic_source = 'backend' and t.duration_milliseconds is null)::integer as days_without_durations,
         t.visits as reported_visits,
         t.page_views as reported_page_views,
         null::bigint as compared_visits,
@@ -106,7 +112,8 @@ days as (
         scope_id,
         local_date,
         {% for measure in [
-            'page_views', 'visits', 'bounces', 'duration_milliseconds', 'reported_visits',
+            'page_views', 'visits', 'bounces', 'duration_milliseconds', 'days_without_page_views',
+            'days_without_bounces', 'days_without_durations', 'reported_visits',
             'reported_page_views', 'compared_visits', 'compared_reported_visits'
         ] -%}
         sum({{ measure }}) as {{ measure }}{{ "," if not loop.last }}
@@ -160,7 +167,8 @@ scope_sources as (
 
 summed as (
     {{ summed_to_date([
-        'page_views', 'visits', 'bounces', 'duration_milliseconds', 'reported_visits',
+        'page_views', 'visits', 'bounces', 'duration_milliseconds', 'days_without_page_views',
+        'days_without_bounces', 'days_without_durations', 'reported_visits',
         'reported_page_views', 'compared_visits', 'compared_reported_visits'
     ]) }}
 ),
@@ -172,10 +180,14 @@ uniques_summed as (
 joined as (
     select
         {{ kpi_keys('s') }},
-        coalesce(s.page_views, 0)::bigint as page_views,
+        -- what a backend does not report is unknown, not 0
+        case when coalesce(s.days_without_page_views, 0) = 0 then coalesce(s.page_views, 0) end::bigint
+            as page_views,
         coalesce(s.visits, 0)::bigint as visits,
-        coalesce(s.bounces, 0)::bigint as bounces,
-        coalesce(s.duration_milliseconds, 0)::double / 1000 as duration_seconds,
+        case when coalesce(s.days_without_bounces, 0) = 0 then coalesce(s.bounces, 0) end::bigint as bounces,
+        case
+            when coalesce(s.days_without_durations, 0) = 0 then coalesce(s.duration_milliseconds, 0)
+        end::double / 1000 as duration_seconds,
         -- a backend's uniques are known only for exactly the scope and period it reports
         case
             when c.has_backend then case when s.as_of_date = s.last_day then b.visitors end

@@ -16,6 +16,7 @@ select
     ['{{ kpi.feeds | join("', '") }}'] as feeds,
     ['{{ kpi.scopes | join("', '") }}'] as scopes,
     ['{{ kpi.altitudes | join("', '") }}'] as altitudes,
+    ['{{ kpi.get('report_grains', ['day', 'week', 'month', 'quarter']) | join("', '") }}'] as report_grains,
     {{ "'" ~ kpi.stages.brand ~ "'" if kpi.get('stages', {}).get('brand') else 'null::varchar' }} as brand_role,
     {{ "'" ~ kpi.stages.growth ~ "'" if kpi.get('stages', {}).get('growth') else 'null::varchar' }} as growth_role,
     '{{ kpi.window }}' as "window",
