@@ -6,6 +6,7 @@ that may have nothing to tell are tasks of their own, which end as skipped.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
@@ -18,9 +19,12 @@ from kpi_pipeline.orchestration.params import day_of, days_of, given, moment_of
 from kpi_pipeline.orchestration.waiting import WaitForSlice
 
 
+PROGRESS = logging.getLogger("kpi_pipeline.progress")
+
+
 def _say(message: str) -> None:
-    """Progress goes to the task's log."""
-    print(message, flush=True)
+    """Progress goes to the task's log, and to who listens to this logger."""
+    PROGRESS.info("%s", message)
 
 
 @task
