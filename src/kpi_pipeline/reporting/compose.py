@@ -6,8 +6,8 @@ absent) is marked `withheld` here, so no template can show it by mistake.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 ALL = "(all)"
 REPORTS = ("specialist_daily", "manager_weekly", "director_monthly", "director_quarterly")
-# Sections whose rows are listed product by product, and those listed by their scope.
-BY_PRODUCT = ("products", "company", "team", "mine")
 
 Tone = Literal["good", "bad", "flat", "none"]
 
@@ -43,6 +41,7 @@ class Figure:
     scope_kind: str
     scope: str
     stage: str | None
+    as_of: date
     value: float | None
     previous_value: float | None
     previous_change: float | None
@@ -54,7 +53,6 @@ class Figure:
     attainment: float | None
     tone: Tone
     withheld: bool
-    is_complete: bool
     incomplete_because: str | None
     scope_changed: bool
     scope_changed_on: date | None
@@ -69,11 +67,15 @@ class Figure:
 
 @dataclass(frozen=True)
 class Group:
-    """Figures that belong together. `stage`: set where the figures are judged by that stage."""
+    """Figures that belong together. `stage`: set where the figures are judged by that stage.
+
+    until: the last day they cover, where that is before the period's last day.
+    """
 
     title: str
     subtitle: str | None
     stage: str | None
+    until: date | None
     figures: tuple[Figure, ...]
 
 
@@ -153,7 +155,6 @@ class Context:
     company: str
     period: Period
     previous: Period
-    last_year: Period
     sent_on: date
     edition: int
     left_out_before: tuple[str, ...]
@@ -169,7 +170,6 @@ class Context:
     checks_warned: int
     published_at: datetime | None
     run_id: str | None
-    products: tuple[str, ...] = field(default=())
 
     @property
     def is_complete(self) -> bool:
@@ -180,18 +180,22 @@ class Context:
         return self.period.end == self.sent_on
 
     @property
-    def changed_stages(self) -> tuple[StageLine, ...]:
-        return tuple(s for s in self.stages if s.changed_on is not None)
+    def leading(self) -> tuple[Figure, ...]:
+        """Headlines of the reader's own scope: the person's, the team's or the company's."""
+        own = [s for s in self.sections if s.name in ("mine", "team", "company")]
+        return tuple(f for s in own for f in s.figures if f.role == "headline" and not f.withheld)
 
     @property
-    def gains(self) -> tuple[Figure, ...]:
-        """Headline figures judged good."""
-        return tuple(
-            f
-            for s in self.sections
-            for f in s.figures
-            if f.tone == "good" and f.role == "headline" and not f.withheld
-        )
+    def whose(self) -> str | None:
+        """Whose number leads the mail, in a subject: nobody reads their own name there."""
+        if self.number is None:
+            return None
+        if self.number.scope_kind != "person":
+            return self.number.name
+        owns_products = self.owned and all(o.what == "product" for o in self.owned)
+        if owns_products and len(self.owned) == 1:
+            return self.owned[0].which
+        return None
 
 
 def compose(
@@ -230,7 +234,17 @@ def compose(
         "and (valid_to is null or valid_to > ?) order by what, which, product_id",
         [person_id, period.end, period.start],
     )
-    figures = _figures(connection, report, period, person_id, reader, needs)
+    previous = _previous(period, calendar)
+    figures = _figures(
+        connection,
+        report,
+        period,
+        person_id,
+        reader,
+        needs,
+        _ownership_changes(connection, previous, period),
+    )
+    stages = _stages(connection, report, period, person_id)
     numbers = [f for f in figures if f.section == "number"]
     attention = tuple(f for f in figures if f.section == "attention")
     listed = [f for f in figures if f.section not in ("number", "attention")]
@@ -242,16 +256,15 @@ def compose(
         reader=reader,
         company=company[0]["name"] if company else "",
         period=period,
-        previous=_previous(period, calendar),
-        last_year=_last_year(period, calendar),
+        previous=previous,
         sent_on=sent_on,
         edition=edition,
         left_out_before=_named(left_out_before, products),
         zones=tuple(sorted({products[p]["time_zone"] for p in seen if p in products})),
         number=numbers[0] if numbers else None,
-        sections=_sections(listed),
+        sections=_sections(listed, period, {p for p, line in stages.items() if line.changed_on}),
         attention=attention,
-        stages=_stages(connection, report, period, person_id),
+        stages=tuple(stages.values()),
         withheld=_withheld(numbers + listed),
         feeds=_feeds(needs, products),
         owned=_owned(connection, ownership, products),
@@ -259,7 +272,6 @@ def compose(
         checks_warned=run[0]["checks_warned"] if run else 0,
         published_at=run[0]["at"] if run else None,
         run_id=run[0]["run_id"] if run else None,
-        products=tuple(products[p]["name"] for p in seen if p in products),
     )
 
 
@@ -286,43 +298,23 @@ def _figures(
     person_id: str,
     reader: Reader,
     needs: Sequence[dict[str, Any]],
+    ownership_changes: Mapping[str, date],
 ) -> list[Figure]:
     language = reader.locale.split("_")[0]
     rows = _rows(
         connection,
         f"select r.*, k.label_en, k.label_es, k.unit, k.direction, k.feeds "  # noqa: S608
         f"from rpt_{report} r join dim_kpis k using (kpi_id) "
-        "where r.person_id = ? and r.period_start = ? and r.as_of_date = ("
-        f"select max(as_of_date) from rpt_{report} where person_id = ? and period_start = ?) "
-        "order by r.position",
-        [person_id, period.start, person_id, period.start],
+        "where r.person_id = ? and r.period_start = ? order by r.position",
+        [person_id, period.start],
     )
-    changes = {
-        (r["person_id"], r["product_id"]): r["changed_on"]
-        for r in _rows(
-            connection,
-            "with edges as ("
-            "select person_id, coalesce(product_id, case when what = 'product' then which end, ?) "
-            "as product_id, unnest([valid_from, valid_to]) as changed_on from dim_ownership) "
-            "select person_id, product_id, max(changed_on) as changed_on from edges "
-            "where changed_on > ? and changed_on < ? group by all",
-            [ALL, period.start - (period.end - period.start), period.end],
-        )
-    }
-    unknown = any(_unknown(n) > 0 for n in needs)
+    open_feeds = any(_unknown(n) > 0 for n in needs)
     figures = []
     for row in rows:
         because = row["incomplete_because"]
         withheld = because == "absent_days" or (
-            because == "period_open" and unknown and row["value"] is not None
+            because == "period_open" and open_feeds and row["value"] is not None
         )
-        gaps = _gaps(row, needs) if withheld else ()
-        changed_on = None
-        if row["scope_changed"]:
-            whose = row["scope_id"] if row["scope_kind"] == "person" else person_id
-            dates = [on for (p, _), on in changes.items() if p == whose]
-            changed_on = max(dates) if dates else None
-        label = row[f"label_{language}"] if language in ("en", "es") else row["label_en"]
 
         def shown(column: str, row: dict[str, Any] = row, hide: bool = withheld) -> Any:
             return None if hide else row[column]
@@ -330,7 +322,8 @@ def _figures(
         figures.append(
             Figure(
                 kpi_id=row["kpi_id"],
-                label=label or row["label_en"],
+                label=row[f"label_{language}" if language == "es" else "label_en"]
+                or row["label_en"],
                 unit=row["unit"],
                 direction=row["direction"],
                 currency=row["currency"],
@@ -339,8 +332,9 @@ def _figures(
                 product_id=row["product_id"],
                 product=row["product_label"],
                 scope_kind=row["scope_kind"],
-                scope=row["scope_label"],
+                scope=row["scope_label"] or row["scope_id"],
                 stage=row["stage"],
+                as_of=row["as_of_date"],
                 value=shown("value"),
                 previous_value=shown("previous_value"),
                 previous_change=shown("previous_change"),
@@ -352,15 +346,31 @@ def _figures(
                 attainment=shown("attainment"),
                 tone="none" if withheld else row["tone"],
                 withheld=withheld,
-                is_complete=row["is_complete"],
                 incomplete_because=because,
                 scope_changed=row["scope_changed"],
-                scope_changed_on=changed_on,
+                scope_changed_on=ownership_changes.get(row["scope_id"]),
                 reason=row["reason"],
-                gaps=gaps,
+                gaps=_gaps(row, needs) if withheld else (),
             )
         )
     return figures
+
+
+def _ownership_changes(
+    connection: duckdb.DuckDBPyConnection, previous: Period, period: Period
+) -> dict[str, date]:
+    """Person or team to the last day on which what they own changed since `previous` began."""
+    rows = _rows(
+        connection,
+        "with edges as (select person_id, unnest([valid_from, valid_to]) as changed_on "
+        "from dim_ownership), "
+        "scopes as (select person_id, person_id as scope_id from dim_people "
+        "union select person_id, team from dim_people where team is not null) "
+        "select scope_id, max(changed_on) as changed_on from edges join scopes using (person_id) "
+        "where changed_on > ? and changed_on < ? group by scope_id",
+        [previous.start, period.end],
+    )
+    return {r["scope_id"]: r["changed_on"] for r in rows}
 
 
 def _gaps(row: dict[str, Any], needs: Sequence[dict[str, Any]]) -> tuple[str, ...]:
@@ -379,8 +389,13 @@ def _gaps(row: dict[str, Any], needs: Sequence[dict[str, Any]]) -> tuple[str, ..
     )
 
 
-def _sections(figures: Iterable[Figure]) -> tuple[Section, ...]:
-    """Sections in the order of their rows; inside, one group per product or scope and stage."""
+def _sections(
+    figures: Iterable[Figure], period: Period, changed: Container[str]
+) -> tuple[Section, ...]:
+    """Sections in the order of their rows; inside, one group per product or scope and stage.
+
+    changed: products whose stage changed in the period; all their groups name their stage.
+    """
     sections = []
     for name, rows in groupby(figures, key=lambda f: f.section):
         groups = []
@@ -388,11 +403,13 @@ def _sections(figures: Iterable[Figure]) -> tuple[Section, ...]:
             items = tuple(members)
             first = items[0]
             narrowed = first.product if first.scope_kind != "product" else None
+            named = first.scope_kind == "product" or first.product_id in changed
             groups.append(
                 Group(
                     first.name,
                     narrowed if narrowed and narrowed != first.name else None,
-                    first.stage if first.scope_kind == "product" else None,
+                    first.stage if named else None,
+                    first.as_of if first.as_of < period.last_day else None,
                     items,
                 )
             )
@@ -449,15 +466,15 @@ def _feeds(
 
 def _stages(
     connection: duckdb.DuckDBPyConnection, report: str, period: Period, person_id: str
-) -> tuple[StageLine, ...]:
+) -> dict[str, StageLine]:
     rows = _rows(
         connection,
         "select * from rpt_stages where report = ? and person_id = ? and period_start = ? "
         "order by product_label",
         [report, person_id, period.start],
     )
-    return tuple(
-        StageLine(
+    return {
+        r["product_id"]: StageLine(
             r["product_label"] or r["product_id"],
             r["stage"],
             r["since"],
@@ -465,7 +482,7 @@ def _stages(
             r["changed_on"],
         )
         for r in rows
-    )
+    }
 
 
 def _owned(
@@ -506,12 +523,6 @@ def _previous(period: Period, calendar: Calendar) -> Period:
     if period.grain == "day":
         return period_of("day", period.start - timedelta(days=7), calendar)
     return period_of(period.grain, period.start - timedelta(days=1), calendar)
-
-
-def _last_year(period: Period, calendar: Calendar) -> Period:
-    if period.grain in ("day", "week"):
-        return period_of(period.grain, period.start - timedelta(days=364), calendar)
-    return period_of(period.grain, period.start.replace(year=period.start.year - 1), calendar)
 
 
 def _unknown(need: dict[str, Any]) -> int:

@@ -26,18 +26,20 @@ class Formats:
     locale: Locale
     gettext: Callable[[str], str]
 
-    def filters(self) -> dict[str, Callable[..., str]]:
+    def filters(self) -> dict[str, Callable[..., str | int]]:
         return {
             "amount": self.amount,
             "change": self.change,
             "count": self.count,
             "percent": self.percent,
             "day_long": self.day_long,
+            "date_long": self.date_long,
             "day_short": self.day_short,
             "moment": self.moment,
             "period": self.period,
             "period_short": self.period_short,
             "listed": self.listed,
+            "bar": bar,
             "inline": inline,
         }
 
@@ -75,16 +77,19 @@ class Formats:
         return str(format_decimal(value, pattern, locale=self.locale))
 
     def percent(self, value: float | None) -> str:
-        """0.0312 as 3.1 %; two decimals below one percent, none from 100 % on."""
+        """0.0312 as 3.1%; two decimals below one percent, none from 100% on, no trailing zero."""
         if value is None:
             return self.gettext("n/a")
         size = abs(value)
-        digits = "0" if size >= 1 or size == 0 else "0.0" if size >= 0.01 else "0.00"
+        digits = "0" if size >= 1 or size == 0 else "0.#" if size >= 0.01 else "0.##"
         sign = NO_BREAK if self.locale.language == "es" else ""
         return str(format_percent(value, f"#,##{digits}{sign}%", locale=self.locale))
 
     def day_long(self, day: date) -> str:
         return str(format_date(day, "full", locale=self.locale))
+
+    def date_long(self, day: date) -> str:
+        return str(format_date(day, "long", locale=self.locale))
 
     def day_short(self, day: date) -> str:
         """With the weekday and without the year: Sun 23 Jun."""
@@ -100,7 +105,7 @@ class Formats:
             return self.day_long(period.start)
         if period.grain == "month":
             return str(format_skeleton("yMMMM", period.start, locale=self.locale))
-        skeleton = "yMMMd" if period.grain == "week" else "yMMMM"
+        skeleton = "yMMMMd" if period.grain == "week" else "yMMMM"
         return str(format_interval(period.start, period.last_day, skeleton, locale=self.locale))
 
     def period_short(self, period: Period) -> str:
@@ -137,3 +142,8 @@ def inline(label: str) -> str:
     if len(label) > 1 and label[0].isupper() and label[1].islower():
         return label[0].lower() + label[1:]
     return label
+
+
+def bar(attainment: float) -> int:
+    """How much of a bar is filled, in whole percent from 0 to 100."""
+    return round(min(max(attainment, 0.0), 1.0) * 100)
