@@ -33,9 +33,6 @@ from kpi_pipeline.simulate.visits import (
 )
 
 Connection = duckdb.DuckDBPyConnection
-BROKEN_ROWS = 7
-BROKEN_ON = "2024-02-08"
-_REPEAT_EVERY = 20011
 _TYPES = ("user", "professional", "own")
 
 
@@ -123,12 +120,14 @@ def write_page_views(
 def _write_costa(connection: Connection, common: str, span: Span, data: Path) -> None:
     """CSV by day: no file on the outage day, some lines twice, some times that are no times."""
     outage = planted.OUTAGE.first.isoformat()
+    broken, broken_rows = planted.BROKEN_ROWS.first.isoformat(), int(planted.BROKEN_ROWS.size)
+    every = round(1 / planted.REPEATED_ROWS.size)
     write_lines(
         connection,
         f"""with rows_once as (
             select day as file, n * 2 as n, concat('c', event) as id,
-                case when day = '{BROKEN_ON}'
-                    and row_number() over (partition by day order by n) <= {BROKEN_ROWS}
+                case when day = '{broken}'
+                    and row_number() over (partition by day order by n) <= {broken_rows}
                     then 'N/A' else strftime(moment, '%Y-%m-%d %H:%M:%S') end as ts,
                 visitor as vid, {common}
             from viewed where day <> '{outage}'
@@ -138,7 +137,7 @@ def _write_costa(connection: Connection, common: str, span: Span, data: Path) ->
         union all
         select file, n + 1, id, ts, vid, url, referrer,
             * exclude (file, n, id, ts, vid, url, referrer) from rows_once
-        where (n // 2) % {_REPEAT_EVERY} = {_REPEAT_EVERY - 1}""",  # noqa: S608
+        where (n // 2) % {every} = {every - 1}""",  # noqa: S608
         lambda day: data / "page_views" / f"{day}.csv.gz",
         keys=[day for day in span.days if day != outage],
     )

@@ -91,7 +91,33 @@ STAGE_CHANGE = Fact(
     1.0,
     what="from brand to growth; sign-ups per visit rise by half from that day",
 )
-FACTS = (CAMPAIGN, OUTAGE, BOT_WAVE, DECAY, DEARER, COHORT, STAGE_CHANGE)
+BROKEN_ROWS = Fact(
+    "broken_rows",
+    "costa",
+    date(2024, 2, 8),
+    date(2024, 2, 8),
+    7.0,
+    what="page views of the day whose time is N/A; they belong into quarantine",
+)
+REPEATED_ROWS = Fact(
+    "repeated_rows",
+    "costa",
+    date(2023, 1, 1),
+    None,
+    1 / 20011,
+    what="share of the lines of page views that stand in their file twice",
+)
+FACTS = (
+    CAMPAIGN,
+    OUTAGE,
+    BOT_WAVE,
+    DECAY,
+    DEARER,
+    COHORT,
+    STAGE_CHANGE,
+    BROKEN_ROWS,
+    REPEATED_ROWS,
+)
 
 
 def visits_factor(product: str, channel: str, days: Floats) -> Floats:

@@ -172,32 +172,37 @@ def _check_rules(rules: Table, problems: Problems) -> None:
         connection.close()
 
 
-def _check_scope(tables: Tables, table: str, line: int, row: Record, problems: Problems) -> None:
-    kind, scope = row["scope_kind"], row["scope_id"]
-    where = place(table, line, "scope_id")
-    if kind == "company":
-        if scope not in (ALL, None):
-            problems.add(where, f"'{scope}' is not '{ALL}', the only scope_id of the company.")
-    elif isinstance(kind, str) and scope is not None:
-        other, key = _SCOPE_TABLES[kind]
-        names = known(tables, other, key)
-        if names and scope not in names:
-            problems.add(where, unknown(scope, other, names))
+def _check_scopes(tables: Tables, table: str, problems: Problems) -> None:
+    """Every scope_id names something of its scope_kind."""
+    scopes = {kind: known(tables, *where) for kind, where in _SCOPE_TABLES.items()}
+    for line, row in _rows(tables[table]):
+        kind, scope = row["scope_kind"], row["scope_id"]
+        if not isinstance(kind, str) or scope is None:
+            continue
+        if kind == "company":
+            if scope != ALL:
+                message = f"'{scope}' is not '{ALL}', the only scope_id of the company."
+                problems.add(place(table, line, "scope_id"), message)
+        elif scopes[kind] and scope not in scopes[kind]:
+            message = unknown(scope, _SCOPE_TABLES[kind][0], scopes[kind])
+            problems.add(place(table, line, "scope_id"), message)
 
 
 def _check_targets(tables: Tables, problems: Problems) -> None:
     calendar = calendar_of(tables["company"])
     products = known(tables, "products", "product_id")
+    _check_scopes(tables, "targets", problems)
     for line, row in _rows(tables["targets"]):
-        _check_scope(tables, "targets", line, row, problems)
         kind, product = row["scope_kind"], row["product_id"]
-        where = place("targets", line, "product_id")
-        if kind in ("company", "team", "person") and product not in (ALL, None):
-            problems.add(where, f"'{product}' is not '{ALL}', which a {kind} target has.")
-        elif kind == "product" and product not in (row["scope_id"], None):
-            problems.add(where, f"'{product}' is not '{row['scope_id']}', the scope_id beside it.")
-        elif kind == "channel" and product not in (ALL, None) and product not in products:
-            problems.add(where, unknown(product, "products", products))
+        wrong = None
+        if kind in ("company", "team", "person") and product != ALL:
+            wrong = f"'{product}' is not '{ALL}', which a {kind} target has."
+        elif kind == "product" and product != row["scope_id"]:
+            wrong = f"'{product}' is not '{row['scope_id']}', the scope_id beside it."
+        elif kind == "channel" and product != ALL and product not in products:
+            wrong = unknown(product, "products", products)
+        if wrong:
+            problems.add(place("targets", line, "product_id"), wrong)
         grain, start = row["grain"], row["period_start"]
         if isinstance(start, date) and grain in GRAINS:
             first = period_of(cast("Grain", grain), start, calendar).start
@@ -209,13 +214,13 @@ def _check_targets(tables: Tables, problems: Problems) -> None:
 
 
 def _check_annotations(tables: Tables, problems: Problems) -> None:
+    _check_scopes(tables, "annotations", problems)
     for line, row in _rows(tables["annotations"]):
         if row["scope_kind"] is None and row["scope_id"] is not None:
             problems.add(
                 place("annotations", line, "scope_kind"),
                 f"is empty while scope_id is '{row['scope_id']}'; expected the kind of that scope.",
             )
-        _check_scope(tables, "annotations", line, row, problems)
 
 
 def _warn(tables: Tables, problems: Problems) -> None:

@@ -175,28 +175,22 @@ def _cell(
     spec: TableSpec, column: OrgColumn, raw: str, line: int, problems: Problems
 ) -> object | None:
     text = raw.strip()
-    where = place(spec.name, line, column.name)
+    if not text and not column.required:
+        return None
+    value = _typed(column, text) if text else None
     if not text:
-        if column.required:
-            expected = _expected(column)
-            problems.add(where, f"is empty; expected {expected}.")
-        return None
-    value = _typed(column, text)
-    if value is None:
-        problems.add(where, f"'{text}' is not {_TYPES[column.type]}.")
-        return None
-    if column.choices and text not in column.choices:
-        problems.add(
-            where, f"'{text}' is not {one_of(column.choices)}.{nearest(text, column.choices)}"
-        )
-        return None
-    if column.form:
-        has_form, expected = FORMS[column.form]
-        if not has_form(value):
-            hint = nearest(text, available_timezones()) if column.form == "time_zone" else ""
-            problems.add(where, f"'{text}' is not {expected}.{hint}")
-            return None
-    return value
+        wrong = f"is empty; expected {_expected(column)}."
+    elif value is None:
+        wrong = f"'{text}' is not {_TYPES[column.type]}."
+    elif column.choices and text not in column.choices:
+        wrong = f"'{text}' is not {one_of(column.choices)}.{nearest(text, column.choices)}"
+    elif column.form and not FORMS[column.form][0](value):
+        hint = nearest(text, available_timezones()) if column.form == "time_zone" else ""
+        wrong = f"'{text}' is not {FORMS[column.form][1]}.{hint}"
+    else:
+        return value
+    problems.add(place(spec.name, line, column.name), wrong)
+    return None
 
 
 def _expected(column: OrgColumn) -> str:
@@ -213,7 +207,8 @@ def _typed(column: OrgColumn, text: str) -> object | None:
     """The text as the column's type, None when it is not of that type."""
     try:
         if column.type == "date":
-            return date.fromisoformat(text) if re.fullmatch(r"\d{4}-\d\d-\d\d", text) else None
+            is_plain = len(text) == 10 and text[4] == text[7] == "-"
+            return date.fromisoformat(text) if is_plain else None
         if column.type == "integer":
             return int(text) if re.fullmatch(r"[+-]?\d+", text) else None
         if column.type == "number":
