@@ -240,17 +240,17 @@ judged as (
     from rows_found
 ),
 
--- the reader's own number: a headline with a target before one without, known before unknown
+-- the reader's own number: one with a target before one without, a headline before what supports it
 lead_rows as (
     select
         * replace ('number' as section),
         0 as section_order,
         1 as rank_in_section
     from judged
-    where section in ('mine', 'team', 'company') and role = 'headline'
+    where section in ('mine', 'team', 'company')
     qualify row_number() over (
         partition by report, person_id, period_start
-        order by target is null, is_unknown, sort, kpi_id
+        order by target is null, role, is_unknown, sort, kpi_id
     ) = 1
 ),
 
