@@ -41,6 +41,7 @@ class Formats:
             "listed": self.listed,
             "bar": bar,
             "inline": inline,
+            "opening": opening,
         }
 
     def amount(self, value: float | None, unit: str, currency: str | None = None) -> str:
@@ -93,7 +94,7 @@ class Formats:
 
     def day_short(self, day: date) -> str:
         """With the weekday and without the year: Sun 23 Jun."""
-        return str(format_skeleton("MMMEd", day, locale=self.locale))
+        return str(format_skeleton("MMMEd", day, locale=self.locale)).replace(",", "")
 
     def moment(self, at: datetime) -> str:
         return f"{format_datetime(at, 'd MMM y, HH:mm', locale=self.locale)}{NO_BREAK}UTC"
@@ -142,6 +143,11 @@ def inline(label: str) -> str:
     if len(label) > 1 and label[0].isupper() and label[1].islower():
         return label[0].lower() + label[1:]
     return label
+
+
+def opening(sentence: str) -> str:
+    """With a capital first letter; the rest as it is."""
+    return sentence[:1].upper() + sentence[1:]
 
 
 def bar(attainment: float) -> int:
