@@ -62,7 +62,9 @@ reports:
         "person_id,what,which,product_id,valid_from,valid_to\nana,product,shop,,2024-01-01,\n"
     ),
     "channels": "channel,name\nemail,Email\ndirect,Direct\n",
-    "channel_rules": "position,channel,field,pattern\n1,email,utm_medium,e-?mail\n2,direct,direct,\n",
+    "channel_rules": (
+        "position,channel,field,pattern\n1,email,utm_medium,e-?mail\n2,direct,direct,\n"
+    ),
     "targets": (
         "kpi_id,scope_kind,scope_id,product_id,grain,period_start,value\n"
         "visits,company,(all),,week,2024-06-23,100\n"
