@@ -22,7 +22,7 @@ demo: $(INSTALLED) ## Install, then run the simulated company through Airflow to
 
 .PHONY: up
 up: $(INSTALLED) ## Airflow's own UI at 127.0.0.1 over the demo, until Ctrl-C
-	@$(BIN)/python -m kpi_pipeline.demo --no-run
+	@$(BIN)/python -m kpi_pipeline.demo --once
 	@$(BIN)/python -m kpi_pipeline.demo.ui
 
 .PHONY: test

@@ -311,11 +311,11 @@ def demo_data(
     ] = None,
 ) -> None:
     """Write the simulated company: a workspace with 18 months of all four feeds."""
-    from kpi_pipeline import demo
+    from kpi_pipeline.demo.company import write_company
 
     target = folder.absolute() if folder else _settings().workspace
     with _Watched() as watched:
-        demo.write_company(target, watched.say)
+        write_company(target, watched.say)
     print(f"Wrote {target}.")
 
 

@@ -1,0 +1,1 @@
+"""The demonstration: a simulated company, run by the project's own DAGs to its mails."""
