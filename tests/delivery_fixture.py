@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-import types
 from dataclasses import replace
 from datetime import date, time
-from importlib.util import find_spec
 from pathlib import Path
 
-from published_fixture import Published, opened
+from published_fixture import Published
 
 from kpi_pipeline.periods import Calendar
 from kpi_pipeline.settings import Settings
 from kpi_pipeline.workspace import Person, Policy, Workspace
-
-if find_spec("kpi_pipeline.warehouse") is None:  # until the warehouse is there
-    stand_in = types.ModuleType("kpi_pipeline.warehouse")
-    stand_in.open_published = lambda s: opened(s.current.resolve())  # type: ignore[attr-defined]
-    sys.modules["kpi_pipeline.warehouse"] = stand_in
 
 PROJECT = Path(__file__).resolve().parents[1]
 
