@@ -12,11 +12,12 @@ import difflib
 import glob
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
@@ -24,11 +25,15 @@ if TYPE_CHECKING:
     from kpi_pipeline.workspace import Source
 
 DAY = "{day}"
+BadLine = tuple[str, int]  # path, line number
 LINE_END = re.compile(r"\r\n|\n|\r")
 ONE_COLUMN = (
     "delim = '\x01', quote = '', escape = '', header = false, auto_detect = false, "
-    "columns = {'line': 'VARCHAR'}, nullstr = '\x02', filename = true, max_line_size = 16777216"
+    "columns = {'line': 'VARCHAR'}, nullstr = '', filename = true, max_line_size = 16777216, "
+    "store_rejects = true, rejects_table = 'bad_lines', rejects_scan = 'bad_scans'"
 )
+# `and` would not keep lines that are no JSON from json_type, which fails at them
+IS_OBJECT = "case when json_valid(line) then json_type(line) = 'OBJECT' else false end"
 AS_CSV = "quote = '\"', escape = '\"', auto_detect = false, nullstr = '\x02'"
 
 
@@ -143,6 +148,7 @@ class _Reader:
         self.wanted = wanted
         self.required = required
         self.scratch = scratch
+        self.careful: set[int] = set()  # numbers of files that need a look at every line
 
     def read(self, files: Sequence[SourceFile]) -> tuple[FileRead, ...]:
         results: dict[int, FileRead] = {}
@@ -200,6 +206,29 @@ class _Reader:
     def read_group(self, columns: tuple[str, ...], group: list[FileRead]) -> list[FileRead]:
         raise NotImplementedError
 
+    def lines(self, sql: str, paths: Sequence[str]) -> tuple[list[tuple[Any, ...]], list[BadLine]]:
+        """Rows of a query over physical lines, and the lines that are not UTF-8, which it lacks.
+
+        sql: with `{lines}` where the lines go: line, filename.
+        """
+        for table in ("bad_lines", "bad_scans"):
+            self.connection.execute(f"drop table if exists {table}")
+        query = sql.format(lines=f"read_csv(?, {ONE_COLUMN})")
+        rows = self.connection.execute(query, [list(paths)]).fetchall()
+        bad = self.connection.execute(
+            "select file_path, line from bad_lines join bad_scans using (scan_id, file_id) "
+            "group by all order by all"
+        ).fetchall()
+        return rows, bad
+
+    def lines_of(self, path: Path) -> list[str | None]:
+        """All lines of a file in order; None for one that is not UTF-8."""
+        rows, bad = self.lines("select line from {lines}", [str(path)])
+        texts: list[str | None] = [line or "" for (line,) in rows]
+        for _, number in bad:
+            texts.insert(number - 1, None)
+        return texts
+
     def starts(self, group: Sequence[FileRead], first_row: int) -> list[FileRead]:
         """The group with the first `n` of each file's rows in `raw`."""
         numbers = ", ".join(str(g.file.number) for g in group)
@@ -212,31 +241,37 @@ class _Reader:
 
 class _Csv(_Reader):
     def scan(self, files: Sequence[SourceFile]) -> list[FileRead]:
-        self.odd: set[int] = getattr(self, "odd", set())
-        # latin-1: every byte is a character, so a line that is not UTF-8 is counted too
-        rows = self.connection.execute(
-            "select f.file_no, count(*), arg_min(line, n), "
+        rows, bad = self.lines(
+            "select filename, count(*), arg_min(line, n), "
             "count_if((length(line) - length(replace(line, '\"', ''))) % 2 = 1) "
-            "from (select line, filename, row_number() over () as n "
-            f"from read_csv(?, encoding = 'latin-1', {ONE_COLUMN})) as lines "
-            "join file_numbers as f using (filename) where line <> '' group by 1",
-            [[str(f.path) for f in files]],
-        ).fetchall()
-        by_number = {f.number: f for f in files}
+            "from (select line, filename, row_number() over () as n from {lines}) "
+            "where line <> '' group by 1",
+            [str(f.path) for f in files],
+        )
+        by_path = {str(f.path): f for f in files}
         scanned = []
-        for number, lines, header, odd in rows:
-            if odd:
-                self.odd.add(number)
-            text = _utf8(header) or header
-            columns = next(csv.reader([text.lstrip("\ufeff")], delimiter=self.source.delimiter))
-            names = tuple(c.strip() for c in columns)
-            scanned.append(FileRead(by_number[number], expected=lines - 1, columns=names))
+        for path, lines, header, odd in rows:
+            file = by_path[path]
+            numbers = [number for name, number in bad if name == path]
+            if odd or numbers:
+                self.careful.add(file.number)
+            columns = next(csv.reader([header.lstrip("\ufeff")], delimiter=self.source.delimiter))
+            scanned.append(
+                FileRead(
+                    file,
+                    expected=lines - 1 + len(numbers),
+                    columns=tuple(c.strip() for c in columns),
+                    problem=f"{file.name} has a header that is not UTF-8."
+                    if 1 in numbers
+                    else None,
+                )
+            )
         return scanned
 
     def read_group(self, columns: tuple[str, ...], group: list[FileRead]) -> list[FileRead]:
-        easy = [g for g in group if g.file.number not in self.odd]
+        easy = [g for g in group if g.file.number not in self.careful]
         done = self._read_easy(columns, easy) if easy else []
-        careful = [g for g in group if g.file.number in self.odd]
+        careful = [g for g in group if g.file.number in self.careful]
         return [*done, *(self._read_line_by_line(columns, g) for g in careful)]
 
     def _read_easy(self, columns: tuple[str, ...], group: list[FileRead]) -> list[FileRead]:
@@ -286,13 +321,9 @@ class _Csv(_Reader):
 
     def _read_line_by_line(self, columns: tuple[str, ...], one: FileRead) -> FileRead:
         """A file with something wrong: every line is a row, part of a quoted one, or broken."""
-        lines = self.connection.execute(
-            f"select line from read_csv(?, encoding = 'latin-1', {ONE_COLUMN})",
-            [str(one.file.path)],
-        ).fetchall()
         good = self.scratch / f"good-{one.file.number}.csv"
         bad = self.scratch / f"bad-{one.file.number}.csv"
-        texts = [line or "" for (line,) in lines]
+        texts = self.lines_of(one.file.path)
         header = next(i for i, line in enumerate(texts) if line)
         continued = 0
         with (
@@ -306,7 +337,7 @@ class _Csv(_Reader):
                     faults.writerow([number, f"{len(columns)} columns", record.reason])
                 else:
                     rows.writerow([number, *record.fields])
-                    continued += record.lines - 1
+                    continued += sum(map(bool, texts[number : number + record.lines - 1]))
         if good.stat().st_size:
             self._insert(columns, [str(good)], "c0::BIGINT", one.file.number)
         if bad.stat().st_size:
@@ -323,71 +354,94 @@ class _Csv(_Reader):
 
 class _JsonLines(_Reader):
     def scan(self, files: Sequence[SourceFile]) -> list[FileRead]:
-        rows = self.connection.execute(
-            "select f.file_no, count(*) from read_csv(?, encoding = 'latin-1', "
-            f"{ONE_COLUMN}) join file_numbers as f using (filename) where line <> '' group by 1",
-            [[str(f.path) for f in files]],
-        ).fetchall()
-        keys: dict[int, list[str]] = dict(
-            self.connection.execute(
-                "select file_no, list(distinct k order by k) from (select f.file_no, "
-                "unnest(json_keys(line)) as k from read_csv(?, store_rejects = true, "
-                f"{ONE_COLUMN}) join file_numbers as f using (filename) "
-                "where json_valid(line) and json_type(line) = 'OBJECT') group by 1",
-                [[str(f.path) for f in files]],
-            ).fetchall()
+        paths = [str(f.path) for f in files]
+        rows, bad = self.lines(
+            "select filename, count(*) from {lines} where line <> '' group by 1", paths
         )
-        by_number = {f.number: f for f in files}
-        return [
-            FileRead(by_number[no], expected=count, columns=tuple(keys.get(no, ())))
-            for no, count in rows
-        ]
+        counts: Counter[str] = Counter(dict(rows))
+        counts.update(path for path, _ in bad)
+        keys, _ = self.lines(
+            "select filename, list(distinct k order by k) from (select filename, "
+            f"unnest(json_keys(line)) as k from {{lines}} where {IS_OBJECT}) group by 1",
+            paths,
+        )
+        columns = {path: tuple(names) for path, names in keys}
+        spoiled = {path for path, _ in bad}
+        scanned = []
+        for file in files:
+            path = str(file.path)
+            if path in spoiled:
+                self.careful.add(file.number)
+            if counts[path]:
+                scanned.append(FileRead(file, expected=counts[path], columns=columns.get(path, ())))
+        return scanned
 
     def read_group(self, columns: tuple[str, ...], group: list[FileRead]) -> list[FileRead]:
-        paths = [str(g.file.path) for g in group]
-        if not columns:  # no line is a JSON object: each of them is broken
-            columns = ("",)
+        self.connection.execute(
+            "create or replace temp table json_rows(file_no INTEGER, n BIGINT, line VARCHAR)"
+        )
+        easy = [str(g.file.path) for g in group if g.file.number not in self.careful]
+        if easy:
+            self.lines(
+                "insert into json_rows select f.file_no, n, line from "
+                "(select *, row_number() over () as n from {lines}) as lines "
+                "join file_numbers as f using (filename)",
+                easy,
+            )
+        for one in group:
+            if one.file.number in self.careful:
+                self._read_line_by_line(one)
         listed = ", ".join(quoted("$." + json.dumps(c, ensure_ascii=False)) for c in columns)
+        fields = f"json_extract_string(line, [{listed}])" if columns else "null::VARCHAR[]"
         values = "".join(
             f", fields[{columns.index(source) + 1}]" if source in columns else ", null"
             for source in self.wanted.values()
         )
         self.connection.execute(
-            "create or replace temp table json_rows as select f.file_no, n, line, "
-            "coalesce(json_valid(line) and json_type(line) = 'OBJECT', false) as good from ("
-            "select *, row_number() over () as n from "
-            f"read_csv(?, store_rejects = true, {ONE_COLUMN})) as lines "
-            "join file_numbers as f using (filename)",
-            [paths],
-        )
-        self.connection.execute(
             f"insert into raw select file_no, n, sha256(line){values} from (select *, "
-            f"json_extract_string(line, [{listed}]) as fields from json_rows where good)"
+            f"case when {IS_OBJECT} then {fields} end as fields from json_rows) "
+            f"where {IS_OBJECT}"
         )
         self.connection.execute(
             "insert into broken select file_no, n, 'a JSON object', "
-            "'the line is not a JSON object' from json_rows where not good and line <> ''"
+            "'the line is not a JSON object' from json_rows "
+            f"where line <> '' and not coalesce({IS_OBJECT}, false)"
         )
         first: dict[int, int] = dict(
             self.connection.execute("select file_no, min(n) from json_rows group by 1").fetchall()
         )
-        # lines that are not UTF-8 never reach json_rows; they are known by their absence
-        counted: dict[int, int] = dict(
-            self.connection.execute(
-                "select file_no, count_if(line <> '') from json_rows group by 1"
-            ).fetchall()
-        )
-        for one in group:
-            lost = one.expected - counted.get(one.file.number, 0)
-            if lost > 0:
-                start = first.get(one.file.number, 1)
-                self.connection.execute(
-                    "insert into broken select ?, ?, 'UTF-8 text', 'the line is not UTF-8' "
-                    "from range(?)",
-                    [one.file.number, start, lost],
-                )
         self.connection.execute("drop table json_rows")
-        return [replace(g, first=first.get(g.file.number, 1), first_row=1) for g in group]
+        return [
+            replace(
+                one,
+                first=1 if one.file.number in self.careful else first.get(one.file.number, 1),
+                first_row=1,
+            )
+            for one in group
+        ]
+
+    def _read_line_by_line(self, one: FileRead) -> None:
+        """A file with lines that are not UTF-8; those are broken, the others keep their numbers."""
+        number = one.file.number
+        path = self.scratch / f"lines-{number}.csv"
+        with path.open("w", newline="", encoding="utf-8") as stream:
+            rows = csv.writer(stream, quoting=csv.QUOTE_ALL)
+            for position, line in enumerate(self.lines_of(one.file.path), 1):
+                rows.writerow([position, "" if line is None else line, line is None])
+        self.connection.execute(
+            "create or replace temp table numbered as from read_csv(?, header = false, "
+            f"delim = ',', {AS_CSV}, max_line_size = 16777216, "
+            "columns = {'n': 'BIGINT', 'line': 'VARCHAR', 'is_bad': 'BOOLEAN'})",
+            [str(path)],
+        )
+        path.unlink()
+        self.connection.execute(
+            f"insert into json_rows select {number}, n, line from numbered where not is_bad"
+        )
+        self.connection.execute(
+            f"insert into broken select {number}, n, 'UTF-8 text', 'the line is not UTF-8' "
+            "from numbered where is_bad"
+        )
 
 
 class _Parquet(_Reader):
@@ -434,7 +488,7 @@ class _Broken:
 
 
 def _records(
-    lines: Sequence[str], start: int, delimiter: str, width: int
+    lines: Sequence[str | None], start: int, delimiter: str, width: int
 ) -> Iterable[tuple[int, _Record | _Broken]]:
     """Each record with the number of its first line, counted from 1; blank lines are none.
 
@@ -443,13 +497,12 @@ def _records(
     """
     position = start
     while position < len(lines):
-        line = lines[position]
-        if not line:
+        text = lines[position]
+        if text == "":
             position += 1
             continue
         taken = 1
         record: _Record | _Broken
-        text = _utf8(line)
         if text is None:
             record = _Broken("the line is not UTF-8")
         else:
@@ -459,17 +512,18 @@ def _records(
             elif closed:
                 record = _Broken(f"the line has {len(fields)} columns")
             else:
-                joined = _joined(lines, position, delimiter, width)
+                joined = _joined(text, lines, position, delimiter, width)
                 record = joined or _Broken("a quote is not closed")
                 taken = joined.lines if joined else 1
         yield position + 1, record
         position += taken
 
 
-def _joined(lines: Sequence[str], position: int, delimiter: str, width: int) -> _Record | None:
-    text = _utf8(lines[position]) or ""
+def _joined(
+    text: str, lines: Sequence[str | None], position: int, delimiter: str, width: int
+) -> _Record | None:
     for end in range(position + 1, min(len(lines), position + 1000)):
-        part = _utf8(lines[end])
+        part = lines[end]
         if part is None:
             return None
         text += "\n" + part
@@ -515,14 +569,6 @@ def _split(text: str, delimiter: str) -> tuple[list[str], bool]:
         if position >= len(text):
             return fields, True
         position += len(delimiter)
-
-
-def _utf8(line: str) -> str | None:
-    """Undo the reading as latin-1; None when the bytes are not UTF-8."""
-    try:
-        return line.encode("latin-1").decode("utf-8")
-    except UnicodeDecodeError:
-        return None
 
 
 def _whole(columns: Sequence[str]) -> str:
