@@ -68,7 +68,7 @@ class Key:
 
     def message_id(self, mail_from: str) -> str:
         """The same for the same key and sender domain, so a mail sent twice is seen as one."""
-        domain = parseaddr(mail_from)[1].rpartition("@")[2] or "localhost"
+        domain = parseaddr(mail_from)[1].partition("@")[2] or "localhost"
         name = f"{self.report}/{self.period_start}/{self.edition}/{self.person_id}"
         # Short, so that header folding never breaks it.
         return f"<kpi-{hashlib.sha256(name.encode()).hexdigest()[:24]}@{domain}>"

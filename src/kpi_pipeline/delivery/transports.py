@@ -178,6 +178,7 @@ class Smtp:
                 smtp = smtplib.SMTP(server.host, server.port, timeout=server.timeout_seconds)
             if server.security == "starttls":
                 smtp.starttls(context=ssl.create_default_context())
+            smtp.ehlo_or_helo_if_needed()
             if server.user:
                 smtp.login(server.user, server.password or "")
         except (smtplib.SMTPException, OSError) as error:
