@@ -27,8 +27,8 @@ class TaskFailedError(PipelineError):
     """A task of a DAG failed; the message says why."""
 
 
-def prepare(dags: Path) -> dict[str, Any]:
-    """Migrate Airflow's database, make the pool, and load the DAGs; returns them by id."""
+def migrate() -> None:
+    """Bring Airflow's database up to date, with the pool."""
     database = Path(conf.get("database", "sql_alchemy_conn").removeprefix("sqlite:///"))
     database.parent.mkdir(parents=True, exist_ok=True)
     if database.exists():
@@ -36,6 +36,11 @@ def prepare(dags: Path) -> dict[str, Any]:
     else:
         db.initdb()
     make_pool()
+
+
+def prepare(dags: Path) -> dict[str, Any]:
+    """Migrate Airflow's database and load the DAGs; returns them by id."""
+    migrate()
     bag = DagBag(str(dags))
     if bag.import_errors:
         raise TaskFailedError(
@@ -52,7 +57,7 @@ def make_pool() -> None:
 
 
 def run_dag(dag: Any, arguments: Mapping[str, Any], watch: Watch) -> list[str]:
-    """Run one DAG to its end; returns what its last task said. Raises TaskFailedError with the reason.
+    """Run one DAG to its end; returns what its last task said. Raises TaskFailedError, saying why.
 
     Tasks are not tried again: nobody waits minutes for a retry of what a person has to mend.
     """
