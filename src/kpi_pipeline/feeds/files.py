@@ -30,7 +30,8 @@ LINE_END = re.compile(r"\r\n|\n|\r")
 ONE_COLUMN = (
     "delim = '\x01', quote = '', escape = '', header = false, auto_detect = false, "
     "columns = {'line': 'VARCHAR'}, nullstr = '', filename = true, max_line_size = 16777216, "
-    "store_rejects = true, rejects_table = 'bad_lines', rejects_scan = 'bad_scans'"
+    "store_rejects = true, rejects_table = 'bad_lines', rejects_scan = 'bad_scans', "
+    "strict_mode = false"  # else a file with two kinds of line ends cannot be read
 )
 # `and` would not keep lines that are no JSON from json_type, which fails at them
 IS_OBJECT = "case when json_valid(line) then json_type(line) = 'OBJECT' else false end"
@@ -276,7 +277,12 @@ class _Csv(_Reader):
 
     def _read_easy(self, columns: tuple[str, ...], group: list[FileRead]) -> list[FileRead]:
         """All files in one read; those whose count is off are read again line by line."""
-        self._insert(columns, [str(g.file.path) for g in group], "row_number() over ()", None)
+        try:
+            self._insert(columns, [str(g.file.path) for g in group], "row_number() over ()", None)
+        except duckdb.Error:
+            if len(group) == 1:
+                return [self._read_line_by_line(columns, group[0])]
+            return [done for one in group for done in self._read_easy(columns, [one])]
         numbers = ", ".join(str(g.file.number) for g in group)
         parsed: dict[int, int] = dict(
             self.connection.execute(
@@ -330,8 +336,8 @@ class _Csv(_Reader):
             good.open("w", newline="", encoding="utf-8") as good_stream,
             bad.open("w", newline="", encoding="utf-8") as bad_stream,
         ):
-            rows = csv.writer(good_stream, quoting=csv.QUOTE_ALL)
-            faults = csv.writer(bad_stream, quoting=csv.QUOTE_ALL)
+            rows = csv.writer(good_stream, quoting=csv.QUOTE_ALL, lineterminator="\n")
+            faults = csv.writer(bad_stream, quoting=csv.QUOTE_ALL, lineterminator="\n")
             for number, record in _records(texts, header + 1, self.source.delimiter, len(columns)):
                 if isinstance(record, _Broken):
                     faults.writerow([number, f"{len(columns)} columns", record.reason])
@@ -425,7 +431,7 @@ class _JsonLines(_Reader):
         number = one.file.number
         path = self.scratch / f"lines-{number}.csv"
         with path.open("w", newline="", encoding="utf-8") as stream:
-            rows = csv.writer(stream, quoting=csv.QUOTE_ALL)
+            rows = csv.writer(stream, quoting=csv.QUOTE_ALL, lineterminator="\n")
             for position, line in enumerate(self.lines_of(one.file.path), 1):
                 rows.writerow([position, "" if line is None else line, line is None])
         self.connection.execute(
