@@ -133,3 +133,10 @@ def test_empty_file_has_no_rows_and_no_problem(tmp_path: Path) -> None:
     raw, broken, reads = read(source("*.csv*"), tmp_path, {"i": "id"})
     assert (raw, broken) == ([], [])
     assert [(r.expected, r.problem) for r in reads] == [(0, None)] * 3
+
+
+def test_text_beyond_ascii_comes_through(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id,name\n1,À l'été — 日本\n", encoding="utf-8")
+    raw, broken, reads = read(source("a.csv"), tmp_path, {"i": "id", "name": "name"})
+    assert [row[2:] for row in raw] == [("1", "À l'été — 日本")]
+    assert (broken, reads[0].problem) == ([], None)
