@@ -24,10 +24,12 @@ def run_dbt(settings: Settings, arguments: list[str], progress: Progress) -> int
     def say(event: Any) -> None:
         data = event.data
         if event.info.name == "LogModelResult":
-            progress(
-                f"dbt {data.index}/{data.total} {data.description} "
-                f"{data.status.lower()} in {data.execution_time:.1f} s"
-            )
+            said, place = data.description, f"{data.index}/{data.total}"
+        elif event.info.name == "LogTestResult":
+            said, place = f"test {data.name}", f"{data.index}/{data.num_models}"
+        else:
+            return
+        progress(f"dbt {place} {said} {data.status.lower()} in {data.execution_time:.1f} s")
 
     home = settings.home / "dbt"
     common = [

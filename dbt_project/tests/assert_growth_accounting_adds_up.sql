@@ -1,0 +1,8 @@
+-- who is active is new, retained or resurrected; who was active is retained or churned
+select *
+from {{ ref('kpi_users') }}
+where
+    new_active_users + retained_users + resurrected_users <> active_users
+    or churned_users < 0
+    or wau > mau
+    or active_users > active_user_days
