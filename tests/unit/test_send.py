@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import email.policy
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -10,7 +11,14 @@ import pytest
 from delivery_fixture import person, publish, settings, workspace
 from published_fixture import company, daily
 
+from kpi_pipeline.delivery.due import MAX_TRIES
 from kpi_pipeline.delivery.send import Delivery, preview, send_due, write_index
+from kpi_pipeline.delivery.transports import (
+    Mail,
+    NotSentError,
+    OutcomeUnknownError,
+    RefusedError,
+)
 from kpi_pipeline.errors import ConfigurationError, PipelineError
 
 DAY = date(2024, 6, 30)
@@ -183,3 +191,100 @@ def test_the_index_brings_back_files_from_the_ledger(tmp_path: Path) -> None:
 
 def _of_day(deliveries: list[Delivery]) -> list[Delivery]:
     return [d for d in deliveries if d.period_start == DAY]
+
+
+class Answering:
+    """A transport that gives each mail the next answer: an error to raise, or None."""
+
+    def __init__(self, *answers: Exception | None) -> None:
+        self.answers = list(answers)
+        self.mails: list[Mail] = []
+
+    def send(self, mail: Mail) -> None:
+        self.mails.append(mail)
+        answer = self.answers.pop(0) if self.answers else None
+        if answer is not None:
+            raise answer
+
+    def close(self) -> None:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcomes"),
+    [
+        (None, ["sent"]),
+        (RefusedError("550 no such user"), ["failed"]),
+        (OutcomeUnknownError("no reply came"), ["unknown"]),
+        (NotSentError("451 later"), ["failed", "sent"]),
+    ],
+)
+def test_only_a_mail_refused_for_now_is_sent_again(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: Exception | None,
+    outcomes: list[str],
+) -> None:
+    here = settings(tmp_path)
+    published = company()
+    daily(published, "p-ben", DAY)
+    publish(here, published)
+    transport = Answering(answer)
+    monkeypatch.setattr("kpi_pipeline.delivery.send.open_transport", lambda _: transport)
+    seen = [
+        d.outcome
+        for number in range(3)
+        for d in _of_day(send_due(here, workspace(BEN), "specialist_daily", MORNING, f"r{number}"))
+    ]
+    assert seen == outcomes
+    assert len(transport.mails) == len(outcomes)
+    assert {m.recipient for m in transport.mails} == {"ben@tidewater.example"}
+
+
+def test_tries_end_at_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = settings(tmp_path)
+    published = company()
+    daily(published, "p-ben", DAY)
+    publish(here, published)
+    transport = Answering(*[NotSentError("451 later")] * 20)
+    monkeypatch.setattr("kpi_pipeline.delivery.send.open_transport", lambda _: transport)
+    for number in range(MAX_TRIES + 3):
+        send_due(here, workspace(BEN), "specialist_daily", MORNING, f"r{number}")
+    assert len(transport.mails) == MAX_TRIES
+
+
+def test_the_mail_is_text_and_html_with_plain_headers(tmp_path: Path) -> None:
+    here = settings(tmp_path)
+    published = company()
+    daily(published, "p-ana", DAY)
+    publish(here, published)
+    ana = person("p-ana", name="Ana Prieto", locale="es", email="ana@tidewater.example")
+    send_due(here, workspace(ana), "specialist_daily", MORNING, "r1")
+    raw = (here.outbox / "specialist_daily/2024-06-30/p-ana-e1.eml").read_bytes()
+    message = email.message_from_bytes(raw, policy=email.policy.default)
+    assert {name: str(message[name]) for name in ("From", "To", "Subject", "Date", "X-Report")} == {
+        "From": "KPI reports <kpi@tidewater.example>",
+        "To": "Ana Prieto <ana@tidewater.example>",
+        "Subject": "Harbor: 103 % del objetivo de visitas de ayer",
+        "Date": "Mon, 01 Jul 2024 06:00:00 +0000",
+        "X-Report": "specialist_daily 2024-06-30 edition 1",
+    }
+    assert message["Content-Language"] == "es"
+    assert [p.get_content_type() for p in message.iter_parts()] == ["text/plain", "text/html"]
+    assert max(len(line) for line in raw.split(b"\r\n")) <= 998
+    assert raw.isascii()
+    text = message.get_body(("plain",))
+    assert text is not None
+    assert text.get_content().startswith("Vas por delante de tu objetivo.")
+
+
+def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
+    raws = []
+    for name in ("one", "two"):
+        here = settings(tmp_path / name)
+        published = company()
+        daily(published, "p-ben", DAY)
+        publish(here, published)
+        send_due(here, workspace(BEN), "specialist_daily", MORNING, name)
+        raws.append((here.outbox / "specialist_daily/2024-06-30/p-ben-e1.eml").read_bytes())
+    assert raws[0] == raws[1]

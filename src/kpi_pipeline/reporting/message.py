@@ -40,9 +40,9 @@ def build_mime(
         message["References"] = in_reply_to
     message["X-Report"] = about
     message["Auto-Submitted"] = "auto-generated"
-    message["Content-Language"] = language
     message.set_content(mail.text, cte="quoted-printable")
     message.add_alternative(mail.html, subtype="html", cte="quoted-printable")
+    message["Content-Language"] = language  # after the content, which clears such headers
     message.set_boundary(f"=_kpi_{hashlib.sha256(message_id.encode()).hexdigest()[:32]}")
     return message.as_bytes()
 
