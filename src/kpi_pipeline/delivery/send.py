@@ -189,7 +189,9 @@ class _Sender:
             at=self.at,
             in_reply_to=first.message_id(self.settings.mail_from) if decision.edition > 1 else None,
         )
-        withheld = tuple(f"{w.name}: {label}" for w in context.withheld for label in w.labels)
+        withheld = tuple(
+            f"{name}: {label}" for w in context.withheld for name in w.names for label in w.labels
+        )
         self.ledger.keep(claim, mime, rendered.subject, message_id, withheld)
         mail = Mail(key, self.settings.mail_from, person.email, mime, rendered.html)
         return mail, withheld

@@ -78,6 +78,15 @@ class Group:
     until: date | None
     figures: tuple[Figure, ...]
 
+    @property
+    def shown(self) -> tuple[Figure, ...]:
+        return tuple(f for f in self.figures if not f.withheld)
+
+    @property
+    def withheld(self) -> tuple[str, ...]:
+        """Labels of the figures that are left out."""
+        return tuple(f.label for f in self.figures if f.withheld)
+
 
 @dataclass(frozen=True)
 class Section:
@@ -91,9 +100,9 @@ class Section:
 
 @dataclass(frozen=True)
 class Withheld:
-    """KPIs of one product (or of the whole scope) that are left out for the same reason."""
+    """The same KPIs of one or more scopes, left out for the same reason."""
 
-    name: str
+    names: tuple[str, ...]
     labels: tuple[str, ...]
     feeds: tuple[str, ...]
 
@@ -418,13 +427,25 @@ def _sections(
 
 
 def _withheld(figures: Sequence[Figure]) -> tuple[Withheld, ...]:
-    named: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    labels: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for figure in figures:
         if figure.withheld:
-            labels = named.setdefault((figure.name, figure.gaps), [])
-            if figure.label not in labels:
-                labels.append(figure.label)
-    return tuple(Withheld(name, tuple(labels), feeds) for (name, feeds), labels in named.items())
+            known = labels.setdefault((_whose(figure), figure.gaps), [])
+            if figure.label not in known:
+                known.append(figure.label)
+    names: dict[tuple[tuple[str, ...], tuple[str, ...]], list[str]] = {}
+    for (name, feeds), missing in labels.items():
+        names.setdefault((tuple(missing), feeds), []).append(name)
+    return tuple(
+        Withheld(tuple(scopes), missing, feeds) for (missing, feeds), scopes in names.items()
+    )
+
+
+def _whose(figure: Figure) -> str:
+    """The scope's name, with its product where it is narrowed to one."""
+    if figure.scope_kind != "product" and figure.product:
+        return f"{figure.scope} ({figure.product})"
+    return figure.name
 
 
 def _feeds(

@@ -64,11 +64,14 @@ class Formats:
     ) -> str:
         """How far a value moved, without a sign: in percent, for shares in percentage points."""
         if unit == "share":
-            points = format_decimal(abs(change) * 100, "#,##0.0#", locale=self.locale)
-            return f"{points}{NO_BREAK}{self.gettext('pp')}"
+            points = abs(change) * 100
+            number = format_decimal(max(points, 0.01), "#,##0.0#", locale=self.locale)
+            less = "<" if 0 < points < 0.005 else ""
+            return f"{less}{number}{NO_BREAK}{self.gettext('pp')}"
         if share is None:
             return self.amount(abs(change), unit, currency)
-        return self.percent(abs(share))
+        less = "<" if 0 < abs(share) < 0.0001 else ""
+        return f"{less}{self.percent(max(abs(share), 0.0001))}"
 
     def count(self, value: float | None) -> str:
         """A number with thousands marked; decimals only where they say something."""
