@@ -58,6 +58,9 @@ lock: $(DEV_INSTALLED) ## Resolve the dependencies again, with hashes and withou
 	$(BIN)/uv pip compile pyproject.toml --group build --group dev --universal \
 		--python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url \
 		-o requirements-dev.lock
+	printf 'psycopg2-binary==2.9.*\nasyncpg==0.*\n' | $(BIN)/uv pip compile - --universal \
+		--python-version 3.11 --no-deps --generate-hashes --no-header --no-annotate \
+		--no-emit-index-url -o requirements-postgres.lock
 
 .PHONY: clean
 clean: ## Remove what was installed and written: .venv, out/, caches

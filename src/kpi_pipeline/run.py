@@ -218,10 +218,8 @@ def load(
         }
         changed = tuple(
             key
-            for key, row in sorted(after.items())
-            if key in before
-            and before[key]["landed_at"] != row["landed_at"]
-            and before[key]["hash"] != row["hash"]
+            for key, row in after.items()
+            if key in before and before[key]["hash"] != row["hash"]
         )
         new = len(after.keys() - before.keys())
         loaded = Loaded(feed, slices, new, changed)

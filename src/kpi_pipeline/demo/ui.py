@@ -126,7 +126,7 @@ def _free_ports(count: int) -> list[int]:
         return [one.getsockname()[1] for one in sockets]
 
 
-def _prepare(place: Place) -> None:
+def prepare(place: Place) -> None:
     """Airflow's database and the pool, by a process of its own."""
     code = "from kpi_pipeline.demo import day; day.migrate()"
     with (place.logs / "prepare.log").open("wb") as stream:
@@ -150,7 +150,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _stop)
     try:
         print("Starting Airflow …", flush=True)
-        _prepare(place)
+        prepare(place)
         with running(place, arguments.port) as started:
             print(
                 f"""
