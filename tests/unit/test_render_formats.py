@@ -1,0 +1,69 @@
+"""Numbers, money, dates and periods as they are written in both languages."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+from babel import Locale
+
+from kpi_pipeline.periods import Calendar, Grain, period_of
+from kpi_pipeline.reporting.formats import BABEL_LOCALES, Formats
+
+ENGLISH = Formats(Locale.parse(BABEL_LOCALES["en"]), str)
+SPANISH = Formats(Locale.parse(BABEL_LOCALES["es"]), str)
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "english", "spanish"),
+    [
+        (None, "count", "n/a", "n/a"),
+        (0.0, "count", "0", "0"),
+        (2147483648.0, "count", "2,147,483,648", "2.147.483.648"),
+        (12.34, "count", "12.3", "12,3"),
+        (0.0, "share", "0%", "0 %"),
+        (0.00525, "share", "0.52%", "0,52 %"),
+        (0.412, "share", "41.2%", "41,2 %"),
+        (2.5, "ratio", "2.50", "2,50"),
+        (143.6, "seconds", "2 min 24 s", "2 min 24 s"),
+        (7.0, "seconds", "7 s", "7 s"),
+        (384.2, "money", "€384.20", "384,20 €"),
+        (41230.5, "money", "€41,230", "41.230 €"),
+    ],
+)
+def test_a_value_is_written_in_its_unit(
+    value: float | None, unit: str, english: str, spanish: str
+) -> None:
+    written = [f.amount(value, unit, "EUR").replace("\u00a0", " ") for f in (ENGLISH, SPANISH)]
+    assert written == [english, spanish]
+
+
+@pytest.mark.parametrize(
+    ("change", "share", "unit", "written"),
+    [
+        (-120.0, -0.077, "count", "7.7%"),
+        (120.0, None, "count", "120"),
+        (0.0141, 0.035, "share", "1.41 pp"),
+        (0.00001, 0.001, "share", "<0.01 pp"),
+        (1.0, 0.00002, "count", "<0.01%"),
+    ],
+)
+def test_a_movement_is_never_written_as_none(
+    change: float, share: float | None, unit: str, written: str
+) -> None:
+    assert ENGLISH.change(change, share, unit).replace("\u00a0", " ") == written
+
+
+@pytest.mark.parametrize(
+    ("grain", "english", "spanish"),
+    [
+        ("day", "Sunday, 30 June 2024", "domingo, 30 de junio de 2024"),
+        ("week", "24–30 Jun 2024", "24–30 de junio de 2024"),
+        ("month", "June 2024", "junio de 2024"),
+        ("quarter", "April – June 2024", "abril–junio de 2024"),
+    ],
+)
+def test_a_period_is_named_by_its_dates(grain: Grain, english: str, spanish: str) -> None:
+    period = period_of(grain, date(2024, 6, 30), Calendar())
+    written = [f.period(period).replace("\u2009", " ") for f in (ENGLISH, SPANISH)]
+    assert written == [english, spanish]
