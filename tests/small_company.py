@@ -25,10 +25,10 @@ ORGANISATION = {
     "company": """name,currency,time_zone,week_start,fiscal_year_start_month
 Small Company,EUR,UTC,monday,1
 """,
-    "products": """product_id,name,time_zone,currency,started_on,identity_space,traffic_source,margin_share,point_cost
-rio,Rio,America/Sao_Paulo,BRL,2024-01-10,shared,own,,
-nara,Nara,Asia/Tokyo,JPY,2024-01-10,shared,own,,
-york,York,America/New_York,USD,2024-01-10,york,backend,,
+    "products": """product_id,name,time_zone,currency,started_on,identity_space,traffic_source
+rio,Rio,America/Sao_Paulo,BRL,2024-01-10,shared,own
+nara,Nara,Asia/Tokyo,JPY,2024-01-10,shared,own
+york,York,America/New_York,USD,2024-01-10,york,backend
 """,
     "product_stages": """product_id,stage,valid_from,valid_to
 rio,brand,2024-01-10,2024-02-15

@@ -123,8 +123,11 @@ TRAFFIC = Feed(
         ),
         FeedTable(
             "traffic_uniques",
-            (*_PERIOD_SCOPE, Column("visitors", "count", required=True),
-             Column("new_visitors", "count")),
+            (
+                *_PERIOD_SCOPE,
+                Column("visitors", "count", required=True),
+                Column("new_visitors", "count"),
+            ),
             "period_start",
             "period_end",
         ),

@@ -1,6 +1,6 @@
 """The warehouse: the only part that opens its DuckDB file, calls dbt and publishes."""
 
-from kpi_pipeline.warehouse.build import BuildResult, build
-from kpi_pipeline.warehouse.publish import Publication, open_published, publish
+from kpi_pipeline.warehouse.building import BuildResult, build
+from kpi_pipeline.warehouse.publication import Publication, open_published, publish
 
 __all__ = ["BuildResult", "Publication", "build", "open_published", "publish"]

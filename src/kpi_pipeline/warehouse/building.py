@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from kpi_pipeline.catalogue import check_kpis_named, kpis
 from kpi_pipeline.errors import BuildError, ConfigurationError
 from kpi_pipeline.landing.organisation import land_organisation
 from kpi_pipeline.runlog import RunLog
@@ -57,9 +58,11 @@ def build(
 
     Raises BuildError when dbt fails (the last build's record stays, so the next run does it again)
     or when a changed organisation table would redo more than REBUILD_LIMIT_DAYS;
-    ConfigurationError when a product with data changed its time zone or identity space.
+    ConfigurationError when a table names a KPI that does not exist, or a product with data changed
+    its time zone or identity space.
     """
     started = time.monotonic()
+    check_kpis_named(workspace, kpis(settings.dbt_project))
     log = RunLog(settings)
     inputs = {**land_organisation(settings, workspace, at, run_id)}
     inputs["dbt_project"] = hash_of_project(settings.dbt_project)
