@@ -69,7 +69,7 @@ class Kpi(BaseModel):
 
 
 def kpis(dbt_project: Path) -> tuple[Kpi, ...]:
-    """Every KPI, in order of `sort`. Raises ConfigurationError that names file, model and column."""
+    """Every KPI, in order of `sort`; raises ConfigurationError naming file, model and column."""
     path = dbt_project / "models" / "kpis" / "_kpis__models.yml"
     found = []
     for model in yaml.safe_load(path.read_text(encoding="utf-8"))["models"]:
