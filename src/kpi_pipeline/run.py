@@ -140,10 +140,21 @@ def known(feed: str) -> str:
 
 
 def arrival(settings: Settings, feed: str, product_id: str, day: date, at: datetime) -> Arrival:
-    """Whether that slice's source is there, not there yet, or given up on."""
+    """Whether that slice's source is there, not there yet, or given up on.
+
+    Before the product's local day is over nothing has arrived, whatever files are there already.
+    """
+    return _arrival(settings, workspace_of(settings), feed, product_id, day, at)
+
+
+def _arrival(
+    settings: Settings, space: Workspace, feed: str, product_id: str, day: date, at: datetime
+) -> Arrival:
     from kpi_pipeline import landing
 
-    return landing.arrival(settings, workspace_of(settings), feed, product_id, day, at)
+    if at < day_bounds(day, space.products[product_id].zone)[1]:
+        return "not_yet"
+    return landing.arrival(settings, space, feed, product_id, day, at)
 
 
 def day_ends(settings: Settings, product_id: str, day: date) -> datetime:
@@ -156,7 +167,6 @@ def is_whole_early(settings: Settings, product_id: str, day: date, at: datetime)
 
     Its readers need not wait for products whose day ends hours later.
     """
-    from kpi_pipeline import landing
     from kpi_pipeline.runlog import RunLog
 
     space = workspace_of(settings)
@@ -167,7 +177,7 @@ def is_whole_early(settings: Settings, product_id: str, day: date, at: datetime)
     if any(product == product_id for _, product in wanted - ended):
         return False
     return any(
-        landing.arrival(settings, space, feed, product, day, at) == "not_yet"
+        _arrival(settings, space, feed, product, day, at) == "not_yet"
         for feed, product in sorted(wanted - ended)
     )
 
@@ -182,7 +192,8 @@ def load(
 ) -> Loaded:
     """Land `feed` for these products (None: all that have it) and days, in one pass.
 
-    What has not arrived becomes absent. Raises ConfigurationError for an unknown feed or product.
+    What has not arrived becomes absent. Raises ConfigurationError for an unknown feed or product,
+    and for a day that is not over yet: half a day must not pass for a whole one.
     """
     from kpi_pipeline import landing
     from kpi_pipeline.runlog import RunLog
@@ -196,6 +207,12 @@ def load(
             raise ConfigurationError(
                 f"sources.yml gives product {product!r} no source for {feed}; "
                 f"products that have it: {', '.join(having) or 'none'}."
+            )
+        over = day_bounds(max(days), space.products[product].zone)[1]
+        if at < over:
+            raise ConfigurationError(
+                f"{max(days)} is not over for product {product!r} at {at:%Y-%m-%d %H:%M} UTC; it "
+                f"ends at {over:%Y-%m-%d %H:%M} UTC. Load up to an earlier day, or later."
             )
     arguments: dict[str, object] = {
         "feed": feed,
@@ -282,17 +299,10 @@ def audit_and_publish(settings: Settings, at: datetime, progress: Progress = qui
 
 
 def is_published(settings: Settings) -> bool:
-    """Whether readers see the last build: something is published, and nothing was built since."""
-    from kpi_pipeline.runlog import RunLog
+    """Whether readers see the last build."""
+    from kpi_pipeline import warehouse
 
-    if not settings.current.exists():
-        return False
-    outcomes = [
-        run["kind"]
-        for run in RunLog(settings).runs()
-        if (run["kind"], run["outcome"]) in {("build", "done"), ("publish", "done")}
-    ]
-    return bool(outcomes) and outcomes[-1] == "publish"
+    return warehouse.is_published(settings)
 
 
 def compute(

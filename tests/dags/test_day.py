@@ -6,6 +6,7 @@ import gzip
 import hashlib
 from collections import Counter
 from datetime import date
+from email import message_from_bytes, policy
 from pathlib import Path
 
 import pytest
@@ -129,7 +130,6 @@ def test_rebuild_days_loads_the_span_in_one_go(settings: Settings, dags: dict[st
     [
         ("load_traffic", {}, "neither a partition key nor the param `day`"),
         ("load_traffic", {"day": DAY, "at": "2024-07-01T18:00:00"}, "without an offset"),
-        ("load_traffic", {"day": "30.6.2024"}, "expected a day as YYYY-MM-DD"),
         ("load_traffic", {"day": DAY, "at": f"{DAY}T12:00:00+00:00"}, "not given up on yet"),
         ("rebuild_days", {"first": DAY}, "`first` and `last`"),
         ("rebuild_days", {"first": DAY, "last": "2024-06-29"}, "is before `first`"),
@@ -144,8 +144,12 @@ def test_a_wrong_start_fails_with_a_sentence_and_a_notice_to_the_owner(
 ) -> None:
     with pytest.raises(runner.TaskFailedError, match=sentence):
         run(dags, dag_id, conf)
-    notices = sorted((settings.outbox / "failure_notice").rglob(f"{dag_id}-*.eml"))
-    text = "\n".join(path.read_text(encoding="utf-8") for path in notices)
-    assert "To: owner@example.com" in text
-    assert f"Subject: Failed: {dag_id}" in text
-    assert "When it fails:" in text
+    notices = [
+        message_from_bytes(path.read_bytes(), policy=policy.default)
+        for path in (settings.outbox / "failure_notice").rglob(f"{dag_id}-*.eml")
+    ]
+    assert {notice["To"] for notice in notices} == {"owner@example.com"}
+    told = "\n".join(f"{notice['Subject']}\n{notice.get_content()}" for notice in notices)
+    assert f"Failed: {dag_id}" in told
+    assert sentence in told
+    assert "When it fails:" in told

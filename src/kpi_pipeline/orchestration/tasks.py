@@ -18,7 +18,6 @@ from kpi_pipeline.assets import CHANGED, FEED_ASSETS, PUBLISHED, WAREHOUSE_POOL
 from kpi_pipeline.orchestration.params import day_of, days_of, given, moment_of
 from kpi_pipeline.orchestration.waiting import WaitForSlice
 
-
 PROGRESS = logging.getLogger("kpi_pipeline.progress")
 
 
@@ -134,23 +133,23 @@ def audit_in() -> str:
 
 
 @task(pool=WAREHOUSE_POOL, execution_timeout=timedelta(hours=2))
-def build() -> str:
-    """Compute all KPIs that new or changed slices touch, in one dbt call; returns what was done."""
+def build() -> int:
+    """Compute all KPIs that new or changed slices touch, in one dbt call; returns the models."""
     from kpi_pipeline import run
     from kpi_pipeline.orchestration.environment import settings
 
     context = get_current_context()
     result = run.build(settings(), moment_of(context), _say, full=bool(given(context, "full")))
-    return f"{result.slices} slices, {result.models} models"
+    return result.models
 
 
 @task(pool=WAREHOUSE_POOL, outlets=[PUBLISHED])
-def audit_and_publish() -> str:
+def audit_and_publish(models: int) -> str:
     """Check what was built and let readers see it, at once or not at all."""
     from kpi_pipeline import run
     from kpi_pipeline.orchestration.environment import settings
 
-    if run.is_published(settings()):
+    if not models and run.is_published(settings()):
         raise AirflowSkipException("Nothing was built since the last publication.")
     publication = run.audit_and_publish(settings(), moment_of(get_current_context()), _say)
     return publication.path.name
@@ -159,7 +158,9 @@ def audit_and_publish() -> str:
 @task_group(prefix_group_id=False)
 def compute() -> None:
     """Audit what came in, build, audit what goes out and publish, in this order."""
-    audit_in() >> build() >> audit_and_publish()
+    models = build()
+    audit_in() >> models
+    audit_and_publish(models)
 
 
 @task

@@ -56,6 +56,20 @@ def publish(settings: Settings, at: datetime, run_id: str) -> Publication:
     return Publication(path, checks)
 
 
+def is_published(settings: Settings) -> bool:
+    """Whether readers see what was built last: the same slices, tables and models."""
+    if not (settings.current.exists() and settings.warehouse.exists()):
+        return False
+    with duckdb.connect(str(settings.warehouse), read_only=True) as connection:
+        if not connection.execute(
+            "select 1 from duckdb_tables() where schema_name = 'built' and table_name = 'state'"
+        ).fetchall():
+            return False
+        built = connection.execute("select slices_hash from built.state").fetchall()
+    with open_published(settings) as connection:
+        return built == connection.execute("select slices_hash from published_run").fetchall()
+
+
 @contextmanager
 def open_published(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     """The file `current` points to, read-only. The link is resolved once, so a publication in
