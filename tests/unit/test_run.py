@@ -1,0 +1,159 @@
+"""The steps that CLI and DAGs share: what they log, refuse, and tell the build early."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from kpi_pipeline import landing, run, simulate
+from kpi_pipeline.errors import BuildError, ConfigurationError, DeliveryError, UntrustedDataError
+from kpi_pipeline.runlog import RunLog
+from kpi_pipeline.settings import Settings, from_environment
+
+DAY = date(2024, 6, 30)
+#: 01:00 of 1 July in Tokyo, and still 30 June in New York.
+TOKYO_IS_OVER = datetime(2024, 6, 30, 16, tzinfo=UTC)
+AT = datetime(2024, 7, 1, 18, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("company") / "workspace"
+    simulate.generate(folder, DAY, DAY)
+    return folder
+
+
+@pytest.fixture
+def settings(workspace: Path, tmp_path: Path) -> Settings:
+    return from_environment(
+        {
+            "KPI_WORKSPACE": str(workspace),
+            "KPI_HOME": str(tmp_path),
+            "KPI_HASH_KEY": "a key for tests only",
+        }
+    )
+
+
+def outcomes(settings: Settings) -> list[tuple[str, str, str]]:
+    return [(row["kind"], row["outcome"], row["message"]) for row in RunLog(settings).runs()]
+
+
+def test_a_load_says_what_is_new_and_a_second_time_that_nothing_is(settings: Settings) -> None:
+    said: list[str] = []
+    first = run.load(settings, "traffic", None, [DAY], AT, said.append)
+    second = run.load(settings, "traffic", None, [DAY], AT + timedelta(hours=1))
+    assert (first.new, first.changed, second.new, second.changed) == (2, (), 0, ())
+    assert said[-1] == "traffic: 2 landed; 2 new, 0 changed"
+    assert outcomes(settings) == [
+        ("load", "done", "2 landed; 2 new, 0 changed"),
+        ("load", "nothing_new", "2 landed; 0 new, 0 changed"),
+    ]
+
+
+def test_other_content_under_the_same_moment_is_a_change(
+    settings: Settings, workspace: Path, tmp_path: Path
+) -> None:
+    run.load(settings, "traffic", ["atlas"], [DAY], AT)
+    path = workspace / "data" / "atlas" / "traffic" / f"{DAY}.csv"
+    before = path.read_bytes()
+    try:
+        path.write_bytes(b"".join(before.splitlines(keepends=True)[:-1]))
+        loaded = run.load(settings, "traffic", ["atlas"], [DAY], AT)
+    finally:
+        path.write_bytes(before)
+    assert (loaded.new, loaded.changed) == (0, (("atlas", DAY),))
+
+
+@pytest.mark.parametrize(
+    ("feed", "products", "at", "sentence"),
+    [
+        ("page_view", None, AT, "There is no feed 'page_view'"),
+        ("traffic", ["kumo"], AT, "gives product 'kumo' no source for traffic"),
+        ("traffic", ["atlas"], TOKYO_IS_OVER, "is not over for product 'atlas'"),
+    ],
+)
+def test_a_wrong_load_is_refused_with_a_sentence_and_lands_nothing(
+    settings: Settings, feed: str, products: list[str] | None, at: datetime, sentence: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=sentence):
+        run.load(settings, feed, products, [DAY], at)
+    assert RunLog(settings).slices() == []
+
+
+def test_nothing_has_arrived_before_the_local_day_is_over(settings: Settings) -> None:
+    arrived = {
+        product: run.arrival(settings, "page_views", product, DAY, TOKYO_IS_OVER)
+        for product in ("kumo", "costa", "ledgerly")
+    }
+    assert arrived == {"kumo": "arrived", "costa": "not_yet", "ledgerly": "not_yet"}
+    assert run.day_ends(settings, "ledgerly", DAY) == datetime(2024, 7, 1, 4, tzinfo=UTC)
+
+
+def test_tokyos_whole_day_is_early_and_new_yorks_is_not(settings: Settings) -> None:
+    feeds = ("page_views", "exposure", "user_growth")
+    for feed in feeds[:2]:
+        run.load(settings, feed, ["kumo"], [DAY], TOKYO_IS_OVER)
+        assert not run.is_whole_early(settings, "kumo", DAY, TOKYO_IS_OVER)
+    run.load(settings, "user_growth", ["kumo"], [DAY], TOKYO_IS_OVER)
+    assert run.is_whole_early(settings, "kumo", DAY, TOKYO_IS_OVER)
+    assert not run.is_whole_early(settings, "kumo", DAY, AT), "the others' are there by then"
+    for feed in feeds:
+        run.load(settings, feed, ["ledgerly"], [DAY], AT)
+    assert not run.is_whole_early(settings, "ledgerly", DAY, AT)
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (BuildError("dbt stopped."), "failed"),
+        (UntrustedDataError("A check stopped it."), "stopped"),
+        (ZeroDivisionError("a defect"), "failed"),
+        (KeyboardInterrupt(), "failed"),
+    ],
+)
+def test_a_run_that_fails_is_closed_with_its_outcome_and_reason(
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    error: BaseException,
+    outcome: str,
+) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(landing, "land", broken)
+    with pytest.raises(type(error)):
+        run.load(settings, "traffic", None, [DAY], AT)
+    ((kind, got, message),) = outcomes(settings)
+    assert (kind, got) == ("load", outcome)
+    assert str(error) in message
+
+
+def test_a_failed_mail_fails_the_send_after_the_others_went(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kpi_pipeline.delivery import send as delivery
+
+    ended = [SimpleNamespace(outcome=name) for name in ("sent", "failed", "sent", "unknown")]
+    monkeypatch.setattr(delivery, "send_due", lambda *_, **__: ended)
+    monkeypatch.setattr(delivery, "write_index", lambda *_: None)
+    with pytest.raises(DeliveryError, match="1 failed, 2 sent, 1 unknown"):
+        run.send(settings, "specialist_daily", AT)
+    ((kind, outcome, message),) = outcomes(settings)
+    assert (kind, outcome) == ("send", "failed")
+    assert "never resent by themselves" in message
+
+
+def test_a_span_that_ends_before_it_begins_is_refused(settings: Settings) -> None:
+    with pytest.raises(ConfigurationError, match="give the later day last"):
+        run.everything(settings, DAY, date(2024, 6, 29), AT)
+
+
+def test_products_of_a_feed_are_those_with_a_source(settings: Settings) -> None:
+    assert {feed: run.products_of(settings, feed) for feed in ("page_views", "traffic")} == {
+        "page_views": ["costa", "ledgerly", "kumo"],
+        "traffic": ["costa", "atlas"],
+    }
