@@ -34,18 +34,15 @@ lint: $(DEV_INSTALLED) ## ruff, mypy, sqlfluff, djlint, and whether generated pa
 	$(BIN)/ruff check $(wildcard $(PYTHON_SOURCES))
 	$(BIN)/ruff format --check $(wildcard $(PYTHON_SOURCES))
 	$(BIN)/mypy
-	@if [ -d dbt_project/models ]; then \
-		echo "$(BIN)/sqlfluff lint dbt_project"; $(BIN)/sqlfluff lint dbt_project; fi
-	@if [ -n "$$(find reports -name '*.html' 2>/dev/null)" ]; then \
-		echo "$(BIN)/djlint reports"; $(BIN)/djlint reports --lint --check --quiet; fi
+	KPI_WAREHOUSE=$(VENV)/lint.duckdb $(BIN)/sqlfluff lint --disable-progress-bar dbt_project
+	$(BIN)/djlint reports --lint --check --quiet
 	$(BIN)/kpi docs --check
 
 .PHONY: format
 format: $(DEV_INSTALLED) ## Format Python and templates
 	$(BIN)/ruff check --fix $(wildcard $(PYTHON_SOURCES))
 	$(BIN)/ruff format $(wildcard $(PYTHON_SOURCES))
-	@if [ -n "$$(find reports -name '*.html' 2>/dev/null)" ]; then \
-		$(BIN)/djlint reports --reformat --quiet || true; fi
+	$(BIN)/djlint reports --reformat --quiet || true
 
 .PHONY: docs
 docs: $(INSTALLED) ## Write the pages in docs/ that are made from the code

@@ -18,9 +18,7 @@ urls_read as (
         visitor_id,
         user_id,
         {{ page_path('url') }} as path,
-        case
-            when {{ url_host('referrer') }} is distinct from {{ url_host('url') }} then {{ url_host('referrer') }}
-        end as referrer_host,
+        nullif({{ url_host('referrer') }}, {{ url_host('url') }}) as referrer_host,
         coalesce(utm_source, {{ url_parameter('url', 'utm_source') }}) as utm_source,
         coalesce(utm_medium, {{ url_parameter('url', 'utm_medium') }}) as utm_medium,
         coalesce(utm_campaign, {{ url_parameter('url', 'utm_campaign') }}) as utm_campaign,

@@ -23,7 +23,7 @@ exclusions_marked as (
         user_id,
         coalesce(channel, '(not set)') as channel,
         coalesce(campaign, '(not set)') as campaign,
-        exists (
+        exists(
             select 1
             from exclusions as e
             where
