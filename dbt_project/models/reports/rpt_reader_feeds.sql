@@ -78,9 +78,9 @@ slice_days as (
         n.period_start,
         n.product_id,
         n.feed,
-        count_if(s.status = 'landed') as days_landed,
-        count_if(s.status = 'absent') as days_absent,
-        count_if(s.status = 'rejected') as days_rejected
+        count(*) filter (where s.status = 'landed') as days_landed,
+        count(*) filter (where s.status = 'absent') as days_absent,
+        count(*) filter (where s.status = 'rejected') as days_rejected
     from needs_by_period as n
     left join slices as s
         on

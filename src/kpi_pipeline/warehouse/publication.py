@@ -42,7 +42,11 @@ def publish(settings: Settings, at: datetime, run_id: str) -> Publication:
     _copy(settings.warehouse, candidate, run_id, at)
     checks = audit_out(settings, candidate, at, run_id)
     if checks.stopped:
-        said = "; ".join(c.message for c in checks.findings if c.outcome == "stopped")
+        said = "; ".join(
+            f"{c.table_name}, {c.expectation}: {c.message}"
+            for c in checks.findings
+            if c.outcome == "stopped"
+        )
         candidate.unlink()
         raise UntrustedDataError(
             f"Not published, readers keep what they have; "
