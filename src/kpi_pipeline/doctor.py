@@ -138,7 +138,7 @@ def _published(settings: Settings) -> Finding:
             "published file", "nothing is published yet", "run `kpi run --from DAY --to DAY`"
         )
     with warehouse.open_published(settings) as connection:
-        row = connection.execute("select run_id, at from published_run").fetchone()
+        row = connection.execute('select run_id, "at" from published_run').fetchone()
     if row is None:
         return Finding("published file", "says nothing about its run", "run `kpi publish`")
     return Finding("published file", f"{settings.current.resolve().name}: {row[0]}, {row[1]} UTC")
