@@ -45,7 +45,8 @@ TABLES = {
     "rpt_director_quarterly": REPORT,
     "rpt_reader_feeds": "report VARCHAR, person_id VARCHAR, period_start DATE, period_end DATE, "
     "as_of_date DATE, product_id VARCHAR, feed VARCHAR, days_expected INTEGER, "
-    "days_landed INTEGER, days_absent INTEGER, days_rejected INTEGER, data_through DATE",
+    "days_landed INTEGER, days_absent INTEGER, days_rejected INTEGER, checks_passed BIGINT, "
+    "checks_warned BIGINT, data_through DATE",
     "rpt_stages": "person_id VARCHAR, report VARCHAR, period_start DATE, product_id VARCHAR, "
     "product_label VARCHAR, stage VARCHAR, since DATE, previous_stage VARCHAR, changed_on DATE",
     "published_run": 'run_id VARCHAR, "at" TIMESTAMP, code_version VARCHAR, slices_hash VARCHAR, '
@@ -148,6 +149,8 @@ class Published:
             days_landed=days - missing,
             days_absent=absent,
             days_rejected=rejected,
+            checks_passed=12 * (days - missing),
+            checks_warned=0,
             data_through=end - timedelta(days=1 + missing),
         )
 

@@ -74,6 +74,7 @@ sums_found as (
             and w.product_id = {{ alias }}.product_id
             and w.scope_id = {{ alias }}.scope_id and w.{{ day }} = {{ alias }}.day
     {% endfor -%}
+    where d.days_to_date > coalesce(b.days_to_date, 0)
 ),
 
 feeds_joined as (

@@ -185,7 +185,6 @@ rows_found as (
         on
             o.kpi_id = k.kpi_id
             and list_contains(k.scopes, r.scope_kind)
-            and list_contains(k.altitudes, r.rank)
             and list_contains(k.report_grains, r.grain)
     inner join kpi_status as s
         on
@@ -209,7 +208,9 @@ rows_found as (
             and s.period_start = v.period_start
             and s.as_of_date = v.as_of_date
     where
-        (o.role = 'headline' or r.section in ('mine', 'team', 'company', 'products'))
+        -- what is not of the reader's altitude is shown where a target was set for it
+        (list_contains(k.altitudes, r.rank) or s.target is not null)
+        and (o.role = 'headline' or r.section in ('mine', 'team', 'company', 'products'))
         -- what is neither known nor withheld has nothing to say
         and (s.value is not null or v.incomplete_because = 'absent_days')
         -- nor has a lesser scope in which nothing happened

@@ -12,12 +12,13 @@ memberships as (
     select * from {{ ref('int_memberships') }}
 )
 
--- which products' feeds a scope needs, and from when to when
+-- which products' feeds a scope needs, and from when to when; pages have no exposure and no users
 select
     s.scope_kind,
     s.product_id,
     s.scope_id,
     p.product_id as source_product_id,
+    false as is_pages_only,
     p.started_on as valid_from,
     date '9999-12-31' as valid_to
 from scopes as s
@@ -29,6 +30,7 @@ select distinct
     s.product_id,
     s.scope_id,
     m.product_id as source_product_id,
+    m.what = 'page_prefix' as is_pages_only,
     greatest(m.valid_from, p.started_on) as valid_from,
     m.valid_to
 from scopes as s

@@ -198,10 +198,10 @@ joined as (
             when c.has_backend then case when s.as_of_date = s.last_day then b.new_visitors end
             else coalesce(u.new_visitors, 0)
         end::bigint as new_visitors,
-        s.reported_visits::bigint as reported_visits,
-        s.reported_page_views::bigint as reported_page_views,
-        s.compared_visits::bigint as compared_visits,
-        s.compared_reported_visits::bigint as compared_reported_visits
+        coalesce(s.reported_visits, 0)::bigint as reported_visits,
+        coalesce(s.reported_page_views, 0)::bigint as reported_page_views,
+        coalesce(s.compared_visits, 0)::bigint as compared_visits,
+        coalesce(s.compared_reported_visits, 0)::bigint as compared_reported_visits
     from summed as s
     inner join uniques_summed as u
         on

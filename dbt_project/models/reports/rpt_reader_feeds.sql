@@ -80,7 +80,9 @@ slice_days as (
         n.feed,
         count(*) filter (where s.status = 'landed') as days_landed,
         count(*) filter (where s.status = 'absent') as days_absent,
-        count(*) filter (where s.status = 'rejected') as days_rejected
+        count(*) filter (where s.status = 'rejected') as days_rejected,
+        coalesce(sum(s.checks_passed), 0) as checks_passed,
+        coalesce(sum(s.checks_warned), 0) as checks_warned
     from needs_by_period as n
     left join slices as s
         on
@@ -113,6 +115,8 @@ select
     d.days_landed::integer as days_landed,
     d.days_absent::integer as days_absent,
     d.days_rejected::integer as days_rejected,
+    d.checks_passed::bigint as checks_passed,
+    d.checks_warned::bigint as checks_warned,
     l.data_through
 from needs_by_period as n
 inner join slice_days as d

@@ -259,6 +259,13 @@ def compose(
     listed = [f for f in figures if f.section not in ("number", "attention")]
     company = _rows(connection, "select name from dim_company")
     run = _rows(connection, 'select * from published_run order by "at" desc limit 1')
+    checks = _rows(
+        connection,
+        "select coalesce(sum(checks_passed), 0)::bigint as passed, "
+        "coalesce(sum(checks_warned), 0)::bigint as warned from rpt_reader_feeds "
+        "where report = ? and person_id = ? and period_start = ?",
+        [report, person_id, period.start],
+    )[0]
     seen = sorted({n["product_id"] for n in needs})
     return Context(
         report=report,
@@ -277,8 +284,8 @@ def compose(
         withheld=_withheld(numbers + listed),
         feeds=_feeds(needs, products),
         owned=_owned(connection, ownership, products),
-        checks_passed=run[0]["checks_passed"] if run else 0,
-        checks_warned=run[0]["checks_warned"] if run else 0,
+        checks_passed=checks["passed"],
+        checks_warned=checks["warned"],
         published_at=run[0]["at"] if run else None,
         run_id=run[0]["run_id"] if run else None,
     )
