@@ -34,8 +34,9 @@ class Label(BaseModel):
 class Kpi(BaseModel):
     """What stands beside a KPI's column as `config.meta.kpi`.
 
-    window: the days a value needs, for `is_complete`. tolerance: how far a mailed value may move
-    before it is restated. smallest_base: the denominator below which a ratio says little.
+    window: the days a value needs, for `is_complete`. is_cumulative: it keeps what is known so far
+    when nothing of its period landed. tolerance: how far a mailed value may move before it is
+    restated. smallest_base: the denominator below which a ratio says little.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -61,6 +62,7 @@ class Kpi(BaseModel):
         "quarter",
     )
     is_additive: bool
+    is_cumulative: bool = False
     misuse: str
     smallest_base: float
     tolerance: float

@@ -7,6 +7,7 @@
         '{{ kpi.kpi_id }}' as kpi_id,
         '{{ kpi.feed_set }}' as feed_set,
         '{{ kpi.window }}' as "window",
+        {{ kpi.get("is_cumulative", false) }} as is_cumulative,
         k.product_id,
         k.scope_kind,
         k.scope_id,
@@ -31,5 +32,15 @@
         when 'trailing_7' then c.because_trailing_7
         when 'trailing_28' then c.because_trailing_28
         when 'with_preceding' then c.because_with_preceding
+    end
+{%- endmacro %}
+
+{#- The days a value was made of that landed: cumulative and trailing KPIs keep what is known so far. -#}
+{% macro landed_days_behind(window, is_cumulative) -%}
+    case
+        when {{ is_cumulative }} then c.landed_days_to_date
+        when {{ window }} = 'trailing_7' then c.landed_days_7
+        when {{ window }} = 'trailing_28' then c.landed_days_28
+        else c.landed_days
     end
 {%- endmacro %}

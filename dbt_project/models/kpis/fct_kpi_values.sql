@@ -45,9 +45,9 @@ select
     k.period_start,
     k.as_of_date,
     k.period_end,
-    case when c.landed_days > 0 then k.value end as value,
-    case when c.landed_days > 0 then k.numerator end as numerator,
-    case when c.landed_days > 0 then k.denominator end as denominator,
+    case when {{ landed_days_behind('k.window', 'k.is_cumulative') }} > 0 then k.value end as value,
+    case when {{ landed_days_behind('k.window', 'k.is_cumulative') }} > 0 then k.numerator end as numerator,
+    case when {{ landed_days_behind('k.window', 'k.is_cumulative') }} > 0 then k.denominator end as denominator,
     {{ because_of_window('k.window') }} is null as is_complete,
     g.scope_id is not null as scope_changed,
     {{ because_of_window('k.window') }} as incomplete_because
