@@ -5,10 +5,12 @@ The only module that reads the clock: it is the default of `--at`.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import time
 import traceback
+import warnings
 import webbrowser
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -119,6 +121,9 @@ As = Annotated[OutputFormat, typer.Option("--format", help="How to write the row
 
 def main() -> None:
     """The `kpi` command: errors the user can mend are one sentence on stderr and an exit code."""
+    # Libraries' own notices are not for the reader of a command's output.
+    logging.disable(logging.WARNING)
+    warnings.simplefilter("ignore")
     try:
         app()
     except PipelineError as error:

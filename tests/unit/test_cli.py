@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import logging
 import subprocess
 import sys
 from datetime import date
@@ -70,6 +71,7 @@ def kpi(
 ) -> tuple[int, str, str]:
     """Exit code, stdout and stderr of `kpi <arguments>`."""
     monkeypatch.setattr(sys, "argv", ["kpi", *arguments])
+    monkeypatch.setattr(logging, "disable", lambda _level: None)
     code = 0
     try:
         main()

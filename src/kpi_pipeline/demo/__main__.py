@@ -25,7 +25,7 @@ SENDS = (
 #: The last day of June 2024 ends a week, a month and a quarter.
 DAY = LAST_DAY
 HISTORY_ENDS = DAY - timedelta(days=1)
-#: The day after, when it is later than every send time and before the day's deadline of none.
+#: The day after, later than every reader's send time.
 AT = datetime(2024, 7, 1, 18, tzinfo=UTC)
 HISTORY_AT = datetime(2024, 6, 30, 18, tzinfo=UTC)
 
