@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -103,8 +103,15 @@ reports:
 )
 
 
-def write_workspace(root: Path, organisation: dict[str, str] | None = None) -> Path:
-    """Write the configuration, without data; returns the workspace's folder."""
+def write_workspace(
+    root: Path,
+    organisation: dict[str, str] | None = None,
+    feeds: Mapping[str, Sequence[str]] = FEEDS,
+) -> Path:
+    """Write the configuration, without data; returns the workspace's folder.
+
+    organisation: tables that replace those above. feeds: the feeds of each product.
+    """
     folder = root / "workspace"
     (folder / "organisation").mkdir(parents=True, exist_ok=True)
     for name, text in {**ORGANISATION, **(organisation or {})}.items():
@@ -112,8 +119,8 @@ def write_workspace(root: Path, organisation: dict[str, str] | None = None) -> P
     (folder / "reports.yml").write_text(REPORTS)
     lines = ["give_up_at: {page_views: '03:00', traffic: '03:00', exposure: '03:00', "]
     lines[0] += "user_growth: '03:00'}\n\nsources:\n"
-    for product, feeds in FEEDS.items():
-        for feed in feeds:
+    for product, names in feeds.items():
+        for feed in names:
             for table in ("users", "activity") if feed == "user_growth" else (feed,):
                 lines.append(
                     f"  - {{feed: {feed}, table: {table}, product: {product}, format: csv, "
@@ -139,17 +146,27 @@ def write_day(
     day: date,
     edition: int = 0,
     only: Iterable[str] | None = None,
+    feeds: Mapping[str, Sequence[str]] = FEEDS,
 ) -> None:
     """Write every file of a local day; another `edition` gives other rows for the same day.
 
-    only: `product/table` names, all when None.
+    only: `product/table` names, all when None. feeds: the feeds of each product.
     """
     wanted = None if only is None else set(only)
-    for product, feeds in FEEDS.items():
+    for product, names in feeds.items():
         chance = random.Random(f"{product} {day} {edition}")
-        for name, rows in _tables(product, feeds, day, chance).items():
+        for name, rows in _tables(product, names, day, chance).items():
             if wanted is None or f"{product}/{name}" in wanted:
                 _write(workspace / "data" / product / name / f"{day}.csv", rows)
+
+
+def add_rows(
+    workspace: Path, product: str, table: str, day: date, rows: Sequence[Mapping[str, object]]
+) -> None:
+    """Append rows to a file `write_day` wrote; columns not named are empty."""
+    path = workspace / "data" / product / table / f"{day}.csv"
+    with path.open("a", newline="", encoding="utf-8") as file:
+        csv.DictWriter(file, COLUMNS[table]).writerows(rows)
 
 
 def _tables(

@@ -1,0 +1,1003 @@
+"""The KPIs of exposure, visits and users once more: slow, obvious, from CSV files and definitions.
+
+Nothing here is taken from the models. Every number is counted over plain Python objects, one
+period at a time, as docs/kpis.md words it.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import parse_qs, unquote, urlsplit
+from zoneinfo import ZoneInfo
+
+ALL = "(all)"
+NOT_SET = "(not set)"
+DAY = timedelta(days=1)
+NEVER = date(9999, 12, 31)
+VISIT_ENDS_AFTER = timedelta(minutes=30)
+CLICK_IDS = ("gclid", "fbclid", "msclkid")
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+Key = tuple[str, str, str, str, str, date, date]
+
+
+class Scope(NamedTuple):
+    kind: str
+    product_id: str
+    scope_id: str
+
+
+class Value(NamedTuple):
+    value: float | None
+    numerator: float | None
+    denominator: float | None
+    is_complete: bool
+    scope_changed: bool
+    incomplete_because: str | None
+
+
+class Status(NamedTuple):
+    value: float | None
+    is_complete: bool
+    previous_value: float | None
+    previous_change: float | None
+    previous_change_share: float | None
+    last_year_value: float | None
+    last_year_change: float | None
+    target: float | None
+    attainment: float | None
+
+
+class Figure(NamedTuple):
+    """A KPI over some days: its value, and what it is a ratio of."""
+
+    value: float | None
+    numerator: float | None = None
+    denominator: float | None = None
+
+
+@dataclass(frozen=True)
+class Period:
+    grain: str
+    start: date
+    end: date
+
+    @property
+    def last_day(self) -> date:
+        return self.end - DAY
+
+
+@dataclass(frozen=True)
+class Product:
+    product_id: str
+    zone: ZoneInfo
+    currency: str
+    started_on: date
+    space: str
+    traffic_source: str
+    feeds: frozenset[str]
+
+    def has(self, feed: str) -> bool:
+        """`visits` is the feed this product's traffic_source names."""
+        return self.source_of(feed) in self.feeds
+
+    def source_of(self, feed: str) -> str:
+        if feed != "visits":
+            return feed
+        return "traffic" if self.traffic_source == "backend" else "page_views"
+
+
+@dataclass(frozen=True)
+class Owned:
+    """One thing a person or team owns of one product, from a day to before another."""
+
+    kind: str
+    scope_id: str
+    what: str
+    which: str
+    product_id: str
+    since: date
+    until: date
+
+
+@dataclass(frozen=True)
+class PageView:
+    product_id: str
+    day: date
+    at: datetime
+    event_id: str
+    visitor: str
+    path: str
+    campaign: tuple[str, str, str]
+    click_id: str
+    referrer_host: str
+
+
+@dataclass
+class Visit:
+    product_id: str
+    day: date
+    channel: str
+    campaign: str
+    pages: list[PageView]
+
+    @property
+    def seconds(self) -> float:
+        return (self.pages[-1].at - self.pages[0].at).total_seconds()
+
+
+@dataclass(frozen=True)
+class Traffic:
+    product_id: str
+    day: date
+    channel: str
+    campaign: str
+    visits: int
+    page_views: int
+    bounces: int
+    seconds: int
+
+
+@dataclass(frozen=True)
+class Shown:
+    product_id: str
+    day: date
+    channel: str
+    campaign: str
+    impressions: int
+    clicks: int
+    cost: float | None
+    currency: str
+
+
+@dataclass(frozen=True)
+class SignUp:
+    product_id: str
+    day: date
+    user: str
+    channel: str
+    campaign: str
+
+
+@dataclass(frozen=True)
+class Active:
+    """A user's active day in a product, with the channel and campaign they signed up by."""
+
+    product_id: str
+    day: date
+    user: str
+    channel: str
+    campaign: str
+
+
+#: KPI: family, feeds, window of days that must have landed
+_KPIS: dict[str, tuple[str, tuple[str, ...], str]] = {
+    **dict.fromkeys(
+        ("impressions", "clicks", "ctr", "cost", "cpm", "cpc"),
+        ("exposure", ("exposure",), "period"),
+    ),
+    **dict.fromkeys(
+        (
+            "page_views",
+            "unique_visitors",
+            "visits",
+            "new_visitor_share",
+            "bounce_rate",
+            "pages_per_visit",
+            "average_visit_duration_seconds",
+        ),
+        ("visits", ("visits",), "period"),
+    ),
+    **dict.fromkeys(("reported_visits", "reported_page_views"), ("visits", ("traffic",), "period")),
+    "visits_gap": ("visits", ("page_views", "traffic"), "period"),
+    **dict.fromkeys(
+        ("sign_ups", "total_users", "user_growth_rate", "active_users", "dau"),
+        ("users", ("user_growth",), "period"),
+    ),
+    "wau": ("users", ("user_growth",), "7"),
+    "mau": ("users", ("user_growth",), "28"),
+    "stickiness": ("users", ("user_growth",), "28"),
+    **dict.fromkeys(
+        (
+            "new_active_users",
+            "retained_users",
+            "resurrected_users",
+            "churned_users",
+            "quick_ratio",
+        ),
+        ("users", ("user_growth",), "with_preceding"),
+    ),
+}
+#: What the backend says is kept for whole products and channels.
+_NOT_OWNED = {"reported_visits", "reported_page_views", "visits_gap"}
+KPIS = tuple(_KPIS)
+
+
+class Reference:
+    """A workspace's files, and every KPI value that should come of them from `first` to `last`."""
+
+    def __init__(
+        self, workspace: Path, feeds: Mapping[str, Sequence[str]], first: date, last: date
+    ) -> None:
+        self.folder = workspace
+        self.first = first
+        self.last = last
+        self.days = _days(first, last)
+        company = self._table("company")[0]
+        self.currency = company["currency"]
+        self.week_start = WEEKDAYS.index(company["week_start"])
+        self.fiscal_start = int(company["fiscal_year_start_month"])
+        self.products = {
+            row["product_id"]: Product(
+                row["product_id"],
+                ZoneInfo(row["time_zone"]),
+                row["currency"],
+                date.fromisoformat(row["started_on"]),
+                row["identity_space"],
+                row["traffic_source"],
+                frozenset(feeds[row["product_id"]]),
+            )
+            for row in self._table("products")
+        }
+        self.owned = list(self._ownership())
+        self.page_views = list(self._page_views())
+        self.visits = list(self._visits())
+        self.traffic = list(self._traffic())
+        self.shown = list(self._exposure())
+        self.sign_ups = self._sign_ups()
+        self.active = list(self._active())
+
+    # -- files ----------------------------------------------------------------------------------
+
+    def _table(self, name: str) -> list[dict[str, str]]:
+        return _rows(self.folder / "organisation" / f"{name}.csv")
+
+    def has_landed(self, feed: str, product: Product, day: date) -> bool:
+        """The day's file is there; of user_growth the sign-ups' file says so."""
+        source = product.source_of(feed)
+        table = "users" if source == "user_growth" else source
+        return (
+            self.first <= day <= self.last
+            and source in product.feeds
+            and (self.folder / "data" / product.product_id / table / f"{day}.csv").exists()
+        )
+
+    def _landed_rows(
+        self, feed: str, table: str, time_column: str | None
+    ) -> Iterator[tuple[Product, date, datetime | None, dict[str, str]]]:
+        """Rows whose local day landed, wherever in the product's files they stand."""
+        for product in self.products.values():
+            folder = self.folder / "data" / product.product_id / table
+            for path in sorted(folder.glob("*.csv")):
+                for row in _rows(path):
+                    at = None
+                    if time_column is None:
+                        day = date.fromisoformat(row["date"])
+                    else:
+                        at = datetime.fromisoformat(row[time_column])
+                        day = at.astimezone(product.zone).date()
+                    if self.has_landed(feed, product, day):
+                        yield product, day, at, row
+
+    def _is_excluded(self, kind: str, value: str, product: Product) -> bool:
+        return any(
+            row["kind"] == kind
+            and row["product_id"] in ("", product.product_id)
+            and (holds(row["value"], value) if kind == "path_prefix" else row["value"] == value)
+            for row in self._exclusions
+        )
+
+    @cached_property
+    def _exclusions(self) -> list[dict[str, str]]:
+        return self._table("exclusions")
+
+    def _page_views(self) -> Iterator[PageView]:
+        kept: dict[tuple[str, date, str], tuple[datetime, Product, dict[str, str]]] = {}
+        for product, day, at, row in self._landed_rows("page_views", "page_views", "occurred_at"):
+            assert at is not None
+            key = (product.product_id, day, row["event_id"])
+            if key not in kept or at < kept[key][0]:
+                kept[key] = (at, product, row)
+        for (product_id, day, event_id), (at, product, row) in kept.items():
+            url = urlsplit(row["url"])
+            asked = parse_qs(url.query)
+            tags = [
+                row[name] or asked.get(name, [""])[0]
+                for name in ("utm_source", "utm_medium", "utm_campaign")
+            ]
+            path = unquote(url.path).rstrip("/") or "/"
+            referrer = _host(row["referrer"])
+            if (
+                row["is_bot"] == "true"
+                or self._is_excluded("path_prefix", path, product)
+                or self._is_excluded("visitor", row["visitor_id"], product)
+                or self._is_excluded("utm_source", tags[0], product)
+            ):
+                continue
+            yield PageView(
+                product_id,
+                day,
+                at,
+                event_id,
+                row["visitor_id"],
+                path,
+                (tags[0], tags[1], tags[2]),
+                next((name for name in CLICK_IDS if name in asked), ""),
+                "" if referrer == _host(row["url"]) else referrer,
+            )
+
+    def _visits(self) -> Iterator[Visit]:
+        by_visitor: dict[tuple[str, date, str], list[PageView]] = defaultdict(list)
+        for view in self.page_views:
+            by_visitor[view.product_id, view.day, view.visitor].append(view)
+        for (product_id, day, _), views in by_visitor.items():
+            visit: Visit | None = None
+            for view in sorted(views, key=lambda v: (v.at, v.event_id)):
+                if visit is not None:
+                    pause = view.at - visit.pages[-1].at
+                    arrives = any(view.campaign) and view.campaign != visit.pages[0].campaign
+                    if pause <= VISIT_ENDS_AFTER and not arrives:
+                        visit.pages.append(view)
+                        continue
+                    yield visit
+                channel = self._channel(*view.campaign, view.click_id, view.referrer_host)
+                visit = Visit(product_id, day, channel, view.campaign[2] or NOT_SET, [view])
+            assert visit is not None
+            yield visit
+
+    def _channel(
+        self, source: str, medium: str, campaign: str, click_id: str, referrer: str
+    ) -> str:
+        found = {
+            "utm_source": source,
+            "utm_medium": medium,
+            "utm_campaign": campaign,
+            "click_id": click_id,
+            "referrer_host": referrer,
+        }
+        for rule in self._rules:
+            if rule["field"] == "direct":
+                if not any(found.values()):
+                    return rule["channel"]
+            elif found[rule["field"]] and re.fullmatch(
+                rule["pattern"], found[rule["field"]], re.IGNORECASE
+            ):
+                return rule["channel"]
+        return NOT_SET
+
+    @cached_property
+    def _rules(self) -> list[dict[str, str]]:
+        return sorted(self._table("channel_rules"), key=lambda row: int(row["position"]))
+
+    def _traffic(self) -> Iterator[Traffic]:
+        for product, day, _, row in self._landed_rows("traffic", "traffic", None):
+            source, medium, campaign = row["source"], row["medium"], row["campaign"]
+            if not (source or medium or campaign):
+                channel = NOT_SET
+            else:
+                channel = self._channel(
+                    source.replace("(direct)", ""), medium.replace("(none)", ""), campaign, "", ""
+                )
+            yield Traffic(
+                product.product_id,
+                day,
+                channel,
+                campaign or NOT_SET,
+                int(row["visits"]),
+                int(row["page_views"]),
+                int(row["bounces"]),
+                int(row["duration_seconds"]),
+            )
+
+    def _exposure(self) -> Iterator[Shown]:
+        for product, day, _, row in self._landed_rows("exposure", "exposure", None):
+            yield Shown(
+                product.product_id,
+                day,
+                row["channel"] or NOT_SET,
+                row["campaign"] or NOT_SET,
+                int(row["impressions"]),
+                int(row["clicks"]),
+                float(row["cost"]) if row["cost"] else None,
+                row["currency"] or product.currency,
+            )
+
+    def _sign_ups(self) -> dict[tuple[str, str], SignUp]:
+        """By product and user: the earliest sign-up."""
+        found = []
+        for product, day, at, row in self._landed_rows("user_growth", "users", "signed_up_at"):
+            if not self._is_excluded("user", row["user_id"], product):
+                found.append((at, product.product_id, day, row))
+        first: dict[tuple[str, str], SignUp] = {}
+        for _, product_id, day, row in sorted(found, key=lambda f: (f[0], f[1])):
+            first.setdefault(
+                (product_id, row["user_id"]),
+                SignUp(
+                    product_id,
+                    day,
+                    row["user_id"],
+                    row["channel"] or NOT_SET,
+                    row["campaign"] or NOT_SET,
+                ),
+            )
+        return first
+
+    def _active(self) -> Iterator[Active]:
+        counts = {r["kind"] for r in self._table("activity_kinds") if r["is_active"] == "true"}
+        found = sorted(
+            self._landed_rows("user_growth", "activity", "occurred_at"), key=lambda f: str(f[2])
+        )
+        seen: set[tuple[str, date, str]] = set()
+        days: dict[tuple[str, date, str], None] = {}
+        for product, day, _, row in found:
+            event = (product.product_id, day, row["event_id"])
+            if event in seen:
+                continue
+            seen.add(event)
+            if row["kind"] in counts and not self._is_excluded("user", row["user_id"], product):
+                days[product.product_id, day, row["user_id"]] = None
+        for product_id, day, user in days:
+            signed = self.sign_ups.get((product_id, user))
+            yield Active(
+                product_id,
+                day,
+                user,
+                signed.channel if signed else NOT_SET,
+                signed.campaign if signed else NOT_SET,
+            )
+
+    # -- periods --------------------------------------------------------------------------------
+
+    def period_of(self, grain: str, day: date) -> Period:
+        """The period that holds a day."""
+        if grain == "day":
+            return Period(grain, day, day + DAY)
+        if grain == "week":
+            start = day - DAY * ((day.weekday() - self.week_start) % 7)
+            return Period(grain, start, start + 7 * DAY)
+        months = 1 if grain == "month" else 3
+        start = day.replace(day=1)
+        while (start.month - self.fiscal_start) % months:
+            start = (start - DAY).replace(day=1)
+        return Period(grain, start, _months_later(start, months))
+
+    def preceding(self, period: Period) -> Period:
+        return self.period_of(period.grain, period.start - DAY)
+
+    def compared(self, period: Period) -> Period:
+        """The previous period; for a day the same weekday one week before."""
+        if period.grain == "day":
+            return self.period_of("day", period.start - 7 * DAY)
+        return self.preceding(period)
+
+    def last_year(self, period: Period) -> Period:
+        if period.grain in ("day", "week"):
+            return self.period_of(period.grain, period.start - 364 * DAY)
+        return self.period_of(period.grain, period.start.replace(year=period.start.year - 1))
+
+    # -- scopes ---------------------------------------------------------------------------------
+
+    def _ownership(self) -> Iterator[Owned]:
+        people = {row["person_id"]: row for row in self._table("people")}
+        for row in self._table("ownership"):
+            person = people[row["person_id"]]
+            since = max(_date(row["valid_from"]), _date(person["valid_from"]))
+            until = min(_date(row["valid_to"]), _date(person["valid_to"]))
+            if row["what"] == "product":
+                products = [row["which"]]
+            else:
+                products = [row["product_id"]] if row["product_id"] else list(self.products)
+            for product in products:
+                for kind, scope_id in (("person", row["person_id"]), ("team", person["team"])):
+                    if scope_id and since < until:
+                        yield Owned(
+                            kind, scope_id, row["what"], row["which"], product, since, until
+                        )
+
+    def owned_on(self, scope: Scope, day: date, family: str) -> list[Owned]:
+        """What a person or team owns on a day; page prefixes are about page views and visits."""
+        return [
+            o
+            for o in self.owned
+            if (o.kind, o.scope_id) == (scope.kind, scope.scope_id)
+            and o.since <= day < o.until
+            and (o.what != "page_prefix" or family == "visits")
+        ]
+
+    def products_on(self, scope: Scope, day: date, family: str) -> list[Product]:
+        """Products a scope is about on a day, each from its own start."""
+        if scope.kind in ("person", "team"):
+            names = {o.product_id for o in self.owned_on(scope, day, family)}
+        elif scope.product_id == ALL:
+            names = set(self.products)
+        else:
+            names = {scope.product_id}
+        return [p for n, p in self.products.items() if n in names and p.started_on <= day]
+
+    def _holds(
+        self,
+        scope: Scope,
+        family: str,
+        product_id: str,
+        day: date,
+        channel: str,
+        campaign: str,
+        path: str | None = None,
+    ) -> bool:
+        if scope.product_id not in (ALL, product_id):
+            return False
+        if scope.kind in ("company", "product"):
+            return True
+        if scope.kind == "channel":
+            return channel == scope.scope_id
+        return any(
+            o.what == "product"
+            or (o.what == "channel" and o.which == channel)
+            or (o.what == "campaign" and o.which == campaign)
+            or (o.what == "page_prefix" and path is not None and holds(o.which, path))
+            for o in self.owned_on(scope, day, family)
+            if o.product_id == product_id
+        )
+
+    def scopes(self, family: str) -> Iterator[tuple[Scope, date]]:
+        """Every scope of a family of KPIs with the day from which it has rows."""
+        feeds = {"exposure": ("exposure",), "visits": ("visits", "traffic")}.get(
+            family, ("user_growth",)
+        )
+        products = [p for p in self.products.values() if any(p.has(f) for f in feeds)]
+        yield Scope("company", ALL, ALL), min(p.started_on for p in products)
+        for product in products:
+            yield Scope("product", product.product_id, product.product_id), product.started_on
+        seen: dict[Scope, date] = {}
+        for product_id, channel, day in self._channel_days(family):
+            for scope in (Scope("channel", product_id, channel), Scope("channel", ALL, channel)):
+                seen[scope] = min(day, seen.get(scope, day))
+        yield from seen.items()
+        named = {p.product_id for p in products}
+        for kind, scope_id in sorted({(o.kind, o.scope_id) for o in self.owned}):
+            scope = Scope(kind, ALL, scope_id)
+            for day in self.days:
+                if any(p.product_id in named for p in self.products_on(scope, day, family)):
+                    yield scope, day
+                    break
+
+    def _channel_days(self, family: str) -> Iterable[tuple[str, str, date]]:
+        found: dict[str, list[Iterable[Visit | Traffic | Shown | SignUp | Active]]] = {
+            "exposure": [self.shown],
+            "visits": [self.visits, self.traffic],
+            "users": [self.sign_ups.values(), self.active],
+        }
+        return {(x.product_id, x.channel, x.day) for rows in found[family] for x in rows}
+
+    def changed_on(self, scope: Scope) -> set[date]:
+        """Days on which a person or team owns something else than the day before."""
+        if scope.kind not in ("person", "team"):
+            return set()
+        edges = {o.since for o in self.owned} | {o.until for o in self.owned} - {NEVER}
+
+        def owned(day: date) -> set[tuple[str, str, str]]:
+            return {(o.what, o.which, o.product_id) for o in self.owned_on(scope, day, "visits")}
+
+        return {day for day in edges if owned(day) != owned(day - DAY)}
+
+    # -- completeness ---------------------------------------------------------------------------
+
+    def landed_days(self, scope: Scope, family: str, feed: str, days: Iterable[date]) -> int:
+        """Days on which the feed of at least one of the scope's products landed."""
+        return sum(self._day_state(scope, family, feed, day)[1] for day in days)
+
+    def _day_state(
+        self, scope: Scope, family: str, feed: str, day: date
+    ) -> tuple[bool, bool, bool]:
+        """Whether anything is expected on a day, whether some of it landed, whether all did."""
+        key = (scope, family, feed, day)
+        if key not in self._states:
+            landed = [
+                self.has_landed(feed, p, day)
+                for p in self.products_on(scope, day, family)
+                if p.has(feed) and self.first <= day <= self.last
+            ]
+            self._states[key] = (bool(landed), any(landed), all(landed))
+        return self._states[key]
+
+    @cached_property
+    def _states(self) -> dict[tuple[Scope, str, str, date], tuple[bool, bool, bool]]:
+        return {}
+
+    def first_day(self, scope: Scope, family: str, feed: str) -> date | None:
+        """The first day on which the scope has the feed."""
+        return next((d for d in self.days if self._day_state(scope, family, feed, d)[0]), None)
+
+    def because(
+        self,
+        scope: Scope,
+        family: str,
+        feeds: Sequence[str],
+        window_start: date,
+        as_of: date,
+        period: Period,
+    ) -> str | None:
+        """Why a value is not complete; the first reason that holds."""
+        if any(
+            not self._day_state(scope, family, feed, day)[2]
+            for feed in feeds
+            for day in _days(window_start, as_of)
+        ):
+            return "absent_days"
+        starts = [self.first_day(scope, family, feed) for feed in feeds]
+        if any(start is not None and window_start < start for start in starts):
+            return "before_start"
+        return "period_open" if as_of < period.last_day else None
+
+    # -- results --------------------------------------------------------------------------------
+
+    def values(self) -> dict[Key, Value]:
+        """Every row of fct_kpi_values."""
+        rows: dict[Key, Value] = {}
+        for family, counted in (
+            ("exposure", _Exposure),
+            ("visits", _Visits),
+            ("users", _Users),
+        ):
+            for scope, exists_from in self.scopes(family):
+                figures = counted(self, scope)
+                changes = self.changed_on(scope)
+                for period, as_of in self._rows_of(scope, family, exists_from):
+                    days = [d for d in self.days if period.start <= d <= as_of]
+                    is_changed = any(
+                        self.compared(period).start < day < period.end for day in changes
+                    )
+                    for kpi_id, figure in figures.of(period, days).items():
+                        value = self._valued(scope, kpi_id, figure, period, as_of, is_changed)
+                        if value is not None:
+                            rows[(kpi_id, scope.product_id, scope.kind, scope.scope_id,
+                                  period.grain, period.start, as_of)] = value  # fmt: skip
+        return rows
+
+    def _rows_of(
+        self, scope: Scope, family: str, exists_from: date
+    ) -> Iterator[tuple[Period, date]]:
+        """A row per period on its last day; months and quarters have one per elapsed day."""
+        for as_of in self.days:
+            for grain in ("day", "week", "month", "quarter"):
+                period = self.period_of(grain, as_of)
+                if as_of < exists_from or (grain in ("day", "week") and as_of != period.last_day):
+                    continue
+                if scope.kind in ("person", "team") and not any(
+                    self.owned_on(scope, day, family) for day in _days(period.start, as_of)
+                ):
+                    continue
+                yield period, as_of
+
+    def _valued(
+        self,
+        scope: Scope,
+        kpi_id: str,
+        figure: Figure,
+        period: Period,
+        as_of: date,
+        is_changed: bool,
+    ) -> Value | None:
+        family, needed, window = _KPIS[kpi_id]
+        if kpi_id in _NOT_OWNED and scope.kind in ("person", "team"):
+            return None
+        feeds = [f for f in needed if self.first_day(scope, family, f) is not None]
+        if not feeds:
+            return None
+        start = {
+            "period": period.start,
+            "7": as_of - 6 * DAY,
+            "28": as_of - 27 * DAY,
+            "with_preceding": self.preceding(period).start,
+        }[window]
+        # cumulative and trailing KPIs keep what is known so far
+        known_from = {"7": start, "28": start}.get(window, period.start)
+        if kpi_id == "total_users":
+            known_from = self.first
+        known = _days(known_from, as_of)
+        if min(self.landed_days(scope, family, f, known) for f in feeds) == 0:
+            figure = Figure(None)
+        because = self.because(scope, family, feeds, start, as_of, period)
+        return Value(*figure, because is None, is_changed, because)
+
+    def statuses(self, values: Mapping[Key, Value]) -> dict[Key, Status]:
+        """Every row of fct_kpi_status."""
+        targets = {
+            (
+                r["kpi_id"],
+                r["product_id"] or ALL,
+                r["scope_kind"],
+                r["scope_id"],
+                r["grain"],
+                date.fromisoformat(r["period_start"]),
+            ): float(r["value"])
+            for r in self._table("targets")
+        }
+        rows = {}
+        for key, found in values.items():
+            grain, start, as_of = key[4:]
+            period = self.period_of(grain, start)
+            target = targets.get(key[:6])
+            is_whole = found.incomplete_because in (None, "period_open")
+            is_judged = is_whole and not found.scope_changed
+            before = [
+                self._to_as_many_days(values, key, period, other, as_of) if is_judged else None
+                for other in (self.compared(period), self.last_year(period))
+            ]
+            rows[key] = Status(
+                found.value,
+                found.is_complete,
+                before[0],
+                _minus(found.value, before[0]),
+                _ratio(_minus(found.value, before[0]), _size(before[0])),
+                before[1],
+                _minus(found.value, before[1]),
+                target,
+                _ratio(found.value, target) if is_judged else None,
+            )
+        return rows
+
+    def _to_as_many_days(
+        self, values: Mapping[Key, Value], key: Key, period: Period, other: Period, as_of: date
+    ) -> float | None:
+        """The other period's value: whole beside a whole one, else to as many elapsed days."""
+        other_as_of = min(other.start + (as_of - period.start), other.last_day)
+        if as_of == period.last_day:
+            other_as_of = other.last_day
+        found = values.get((*key[:5], other.start, other_as_of))
+        if found is None or found.incomplete_because not in (None, "period_open"):
+            return None
+        return found.value
+
+
+class _Exposure:
+    def __init__(self, reference: Reference, scope: Scope) -> None:
+        self.reference = reference
+        self.scope = scope
+        self.rows = [
+            s
+            for s in reference.shown
+            if reference._holds(scope, "exposure", s.product_id, s.day, s.channel, s.campaign)
+        ]
+        self.rates = [
+            (r["currency"], date.fromisoformat(r["valid_from"]), float(r["rate"]))
+            for r in reference._table("exchange_rates")
+        ]
+
+    def of(self, period: Period, days: list[date]) -> dict[str, Figure]:
+        rows = [s for s in self.rows if s.day in days]
+        paid = [s for s in rows if s.cost is not None]
+        impressions = sum(s.impressions for s in rows)
+        clicks = sum(s.clicks for s in rows)
+        paid_impressions = sum(s.impressions for s in paid)
+        paid_clicks = sum(s.clicks for s in paid)
+        costs = [self._money(s) for s in paid]
+        cost = None if None in costs or (rows and not paid) else sum(c for c in costs if c)
+        cpm = _ratio(cost, paid_impressions)
+        return {
+            "impressions": Figure(impressions),
+            "clicks": Figure(clicks),
+            "ctr": Figure(_ratio(clicks, impressions), clicks, impressions),
+            "cost": Figure(cost),
+            "cpm": Figure(None if cpm is None else 1000 * cpm, cost, paid_impressions),
+            "cpc": Figure(_ratio(cost, paid_clicks), cost, paid_clicks),
+        }
+
+    def _money(self, shown: Shown) -> float | None:
+        """A row's cost in the currency of its scope, by the rates of its day."""
+        assert shown.cost is not None
+        reference = self.reference
+        wanted = reference.currency
+        if self.scope.product_id != ALL:
+            wanted = reference.products[self.scope.product_id].currency
+        if shown.currency == wanted:
+            return shown.cost
+        paid, asked = self._rate(shown.currency, shown.day), self._rate(wanted, shown.day)
+        return None if paid is None or asked is None else shown.cost * paid / asked
+
+    def _rate(self, currency: str, day: date) -> float | None:
+        if currency == self.reference.currency:
+            return 1.0
+        valid = [(since, rate) for name, since, rate in self.rates if name == currency]
+        return max([v for v in valid if v[0] <= day], default=(None, None))[1]
+
+
+class _Visits:
+    def __init__(self, reference: Reference, scope: Scope) -> None:
+        self.reference = reference
+        self.scope = scope
+
+        def holds_it(x: Visit | Traffic, path: str | None = None) -> bool:
+            return reference._holds(
+                scope, "visits", x.product_id, x.day, x.channel, x.campaign, path
+            )
+
+        self.visits = [v for v in reference.visits if holds_it(v, v.pages[0].path)]
+        self.pages = [p for v in reference.visits for p in v.pages if holds_it(v, p.path)]
+        self.traffic = [t for t in reference.traffic if holds_it(t)]
+        if scope.kind in ("person", "team"):
+            named = {
+                o.product_id
+                for o in reference.owned
+                if (o.kind, o.scope_id) == (scope.kind, scope.scope_id)
+            }
+        else:
+            named = set(reference.products) if scope.product_id == ALL else {scope.product_id}
+        products = [reference.products[name] for name in named]
+        self.has_backend = any(p.traffic_source == "backend" for p in products)
+        self.started_on = min(p.started_on for p in products)
+        self.first_days: dict[str, date] = {}
+        for view in reference.page_views:
+            who = self._visitor(view)
+            self.first_days[who] = min(view.day, self.first_days.get(who, view.day))
+
+    def _visitor(self, view: PageView) -> str:
+        if self.scope.product_id == ALL:
+            return f"{self.reference.products[view.product_id].space}:{view.visitor}"
+        return f"{view.product_id}:{view.visitor}"
+
+    def of(self, period: Period, days: list[date]) -> dict[str, Figure]:
+        reference = self.reference
+        products = reference.products
+        visits = [v for v in self.visits if v.day in days]
+        traffic = [t for t in self.traffic if t.day in days]
+        own = [v for v in visits if products[v.product_id].traffic_source == "own"]
+        reported = [t for t in traffic if products[t.product_id].traffic_source == "backend"]
+        pages = [
+            p
+            for p in self.pages
+            if p.day in days and products[p.product_id].traffic_source == "own"
+        ]
+        count = len(own) + sum(t.visits for t in reported)
+        views = len(pages) + sum(t.page_views for t in reported)
+        bounces = sum(len(v.pages) == 1 for v in own) + sum(t.bounces for t in reported)
+        seconds = sum(v.seconds for v in own) + sum(t.seconds for t in reported)
+        visitors = {self._visitor(p) for p in pages}
+        uniques = None if self.has_backend else len(visitors)
+        is_young = period.start < self.started_on + 28 * DAY
+        newcomers = None
+        if not (self.has_backend or is_young):
+            newcomers = sum(self.first_days[who] >= period.start for who in visitors)
+        compared = [v for v in visits if self._both_landed(v)]
+        compared_reported = sum(t.visits for t in traffic if self._both_landed(t))
+        gap = compared_reported - len(compared)
+        return {
+            "page_views": Figure(views),
+            "unique_visitors": Figure(uniques),
+            "visits": Figure(count),
+            "new_visitor_share": Figure(_ratio(newcomers, uniques), newcomers, uniques),
+            "bounce_rate": Figure(_ratio(bounces, count), bounces, count),
+            "pages_per_visit": Figure(_ratio(views, count), views, count),
+            "average_visit_duration_seconds": Figure(_ratio(seconds, count), seconds, count),
+            "reported_visits": Figure(sum(t.visits for t in traffic)),
+            "reported_page_views": Figure(sum(t.page_views for t in traffic)),
+            "visits_gap": Figure(_ratio(gap, len(compared)), gap, len(compared)),
+        }
+
+    def _both_landed(self, x: Visit | Traffic) -> bool:
+        product = self.reference.products[x.product_id]
+        return all(
+            self.reference.has_landed(feed, product, x.day) for feed in ("page_views", "traffic")
+        )
+
+
+class _Users:
+    def __init__(self, reference: Reference, scope: Scope) -> None:
+        self.reference = reference
+        self.scope = scope
+        self.signed_up: dict[str, date] = {}
+        for s in reference.sign_ups.values():
+            if reference._holds(scope, "users", s.product_id, s.day, s.channel, s.campaign):
+                who = self._user(s)
+                self.signed_up[who] = min(s.day, self.signed_up.get(who, s.day))
+        self.active: dict[date, set[str]] = defaultdict(set)
+        self.first_days: dict[str, date] = {}
+        for a in reference.active:
+            who = self._user(a)
+            self.first_days[who] = min(a.day, self.first_days.get(who, a.day))
+            if reference._holds(scope, "users", a.product_id, a.day, a.channel, a.campaign):
+                self.active[a.day].add(who)
+
+    def _user(self, x: SignUp | Active) -> str:
+        if self.scope.product_id == ALL:
+            return f"{self.reference.products[x.product_id].space}:{x.user}"
+        return f"{x.product_id}:{x.user}"
+
+    def _active_in(self, days: Iterable[date]) -> set[str]:
+        return set().union(*(self.active.get(day, set()) for day in days))
+
+    def _landed(self, days: Iterable[date]) -> int:
+        return self.reference.landed_days(self.scope, "users", "user_growth", days)
+
+    def of(self, period: Period, days: list[date]) -> dict[str, Figure]:
+        as_of = days[-1]
+        sign_ups = sum(period.start <= day <= as_of for day in self.signed_up.values())
+        total = sum(day <= as_of for day in self.signed_up.values())
+        before = total - sign_ups
+        user_days = sum(len(self.active.get(day, ())) for day in days)
+        landed = self._landed(days)
+        now = self._active_in(days)
+        last_28 = _days(as_of - 27 * DAY, as_of)
+        start = self.reference.first_day(self.scope, "users", "user_growth")
+        had = (as_of - start).days + 1 if start else 0
+        wau = len(self._active_in(_days(as_of - 6 * DAY, as_of))) if had >= 7 else None
+        mau = len(self._active_in(last_28)) if had >= 28 else None
+        daily = _ratio(sum(len(self.active.get(d, ())) for d in last_28), self._landed(last_28))
+        figures = {
+            "sign_ups": Figure(sign_ups),
+            "total_users": Figure(total),
+            "user_growth_rate": Figure(_ratio(sign_ups, before), sign_ups, before),
+            "active_users": Figure(len(now)),
+            "dau": Figure(_ratio(user_days, landed), user_days, landed),
+            "wau": Figure(wau),
+            "mau": Figure(mau),
+            "stickiness": Figure(_ratio(daily, mau), daily, mau),
+        }
+        preceding = self.reference.preceding(period)
+        preceding_days = _days(preceding.start, preceding.last_day)
+        if self._landed(preceding_days) == 0:
+            names = ("new_active", "retained", "resurrected", "churned")
+            unknown = {f"{name}_users": Figure(None) for name in names}
+            return figures | unknown | {"quick_ratio": Figure(None)}
+        earlier = self._active_in(preceding_days)
+        new = {who for who in now if self.first_days[who] >= period.start}
+        resurrected = now - new - earlier
+        gained, churned = len(new) + len(resurrected), len(earlier - now)
+        return figures | {
+            "new_active_users": Figure(len(new)),
+            "retained_users": Figure(len(now & earlier)),
+            "resurrected_users": Figure(len(resurrected)),
+            "churned_users": Figure(churned),
+            "quick_ratio": Figure(_ratio(gained, churned), gained, churned),
+        }
+
+
+def holds(prefix: str, path: str) -> bool:
+    """A prefix matches on whole segments."""
+    wanted = [part for part in prefix.split("/") if part]
+    return [part for part in path.split("/") if part][: len(wanted)] == wanted
+
+
+def _days(first: date, last: date) -> list[date]:
+    return [first + number * DAY for number in range((last - first).days + 1)]
+
+
+def _months_later(start: date, months: int) -> date:
+    for _ in range(months):
+        start = (start + 31 * DAY).replace(day=1)
+    return start
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def _date(text: str) -> date:
+    return date.fromisoformat(text) if text else NEVER
+
+
+def _host(url: str) -> str:
+    return (urlsplit(url).hostname or "").removeprefix("www.")
+
+
+def _ratio(numerator: float | None, denominator: float | None) -> float | None:
+    if numerator is None or not denominator:
+        return None
+    return numerator / denominator
+
+
+def _minus(value: float | None, other: float | None) -> float | None:
+    return None if value is None or other is None else value - other
+
+
+def _size(value: float | None) -> float | None:
+    return None if value is None else abs(value)

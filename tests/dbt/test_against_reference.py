@@ -1,0 +1,351 @@
+"""Every KPI value and status of a small company equals what a slow reference counts."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+import duckdb
+import pytest
+import reference
+import small_company
+
+from kpi_pipeline import landing, warehouse, workspace
+from kpi_pipeline.feeds.contracts import FEEDS
+from kpi_pipeline.periods import each_day
+from kpi_pipeline.runlog import RunLog, SliceAudit
+from kpi_pipeline.settings import Settings
+from kpi_pipeline.slices import folder_of, read_slice
+
+FIRST = date(2024, 1, 24)
+LAST = date(2024, 3, 12)  # New York's short day, 10 March, lies within
+#: york starts inside the span, and has both what a backend reports and its own page views.
+PRODUCT_FEEDS = {
+    **small_company.FEEDS,
+    "york": ("page_views", "traffic", "exposure", "user_growth"),
+}
+YORK_STARTS = date(2024, 1, 30)
+#: Files that never come.
+ABSENT = {
+    "rio/page_views": {date(2024, 2, 14)},
+    "rio/exposure": {date(2024, 2, 8), date(2024, 3, 1)},
+    "nara/traffic": {date(2024, 2, 16)},
+    "nara/users": {date(2024, 2, 20), *each_day(date(2024, 3, 3), date(2024, 3, 9))},
+    "york/traffic": {date(2024, 2, 22)},
+    "york/users": {date(2024, 2, 6)},
+}
+ORGANISATION = {
+    "company": """name,currency,time_zone,week_start,fiscal_year_start_month
+Small Company,EUR,UTC,sunday,2
+""",
+    "products": """product_id,name,time_zone,currency,started_on,identity_space,traffic_source
+rio,Rio,America/Sao_Paulo,BRL,2024-01-10,shared,own
+nara,Nara,Asia/Tokyo,JPY,2024-01-10,shared,own
+york,York,America/New_York,USD,2024-01-30,york,backend
+""",
+    "people": """person_id,name,rank,team,manager,email,locale,time_zone,valid_from,valid_to
+dan,Dan,director,,,dan@example.org,en,UTC,2024-01-01,
+mia,Mia,manager,content,dan,mia@example.org,es,UTC,2024-01-01,
+sam,Sam,specialist,content,mia,sam@example.org,en,UTC,2024-01-01,
+ana,Ana,specialist,content,mia,ana@example.org,en,UTC,2024-01-01,
+eva,Eva,specialist,promotion,dan,eva@example.org,es,Asia/Tokyo,2024-01-01,
+max,Max,specialist,user,dan,max@example.org,en,UTC,2024-02-19,
+""",
+    # rio changes hands in mid-week; a prefix goes to a colleague; max owns from when he is here
+    "ownership": """person_id,what,which,product_id,valid_from,valid_to
+sam,product,rio,,2024-01-01,2024-02-14
+sam,page_prefix,/guides,nara,2024-01-01,2024-02-23
+ana,page_prefix,/guides,nara,2024-02-23,
+eva,channel,paid_search,,2024-01-01,
+eva,product,rio,,2024-02-14,
+eva,campaign,spring,rio,2024-01-01,
+max,product,york,,2024-02-01,
+""",
+    "targets": """kpi_id,scope_kind,scope_id,product_id,grain,period_start,value
+visits,product,rio,rio,month,2024-02-01,500
+sign_ups,company,(all),(all),month,2024-02-01,60
+sign_ups,company,(all),(all),month,2024-03-01,60
+visits,person,sam,(all),day,2024-02-05,20
+active_users,product,york,york,quarter,2024-02-01,50
+""",
+    # USD has no rate on york's first days
+    "exchange_rates": """currency,valid_from,rate
+BRL,2024-01-01,0.185
+JPY,2024-01-01,0.0062
+USD,2024-02-01,0.92
+USD,2024-02-10,0.93
+""",
+    "exclusions": """product_id,kind,value,reason
+rio,user,u-7,Test account
+nara,visitor,v-33,Own screen
+,utm_source,probe,Monitoring
+,path_prefix,/admin,Own staff
+""",
+}
+
+
+class Built(NamedTuple):
+    """expected: what counts them again. values: fct_kpi_values as built."""
+
+    expected: reference.Reference
+    values: dict[reference.Key, reference.Value]
+    warehouse: Path
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    root = tmp_path_factory.mktemp("reference")
+    space = small_company.write_workspace(root, ORGANISATION, PRODUCT_FEEDS)
+    settings = small_company.settings_for(root, space)
+    _write_files(space)
+    _land_and_build(settings)
+    columns = "value, numerator, denominator, is_complete, scope_changed, incomplete_because"
+    values = _read(settings.warehouse, "fct_kpi_values", columns)
+    return Built(
+        reference.Reference(space, PRODUCT_FEEDS, FIRST, LAST),
+        {key: reference.Value(*row) for key, row in values.items()},
+        settings.warehouse,
+    )
+
+
+def test_every_value_equals_the_reference(built: Built) -> None:
+    expected = built.expected.values()
+    assert {key[0] for key in expected} == set(reference.KPIS)
+    assert len(expected) > 90_000
+    # money is rounded to four decimals a day in the models
+    _assert_same(built.values, expected, {"cost": 1e-4, "cpm": 1e-4, "cpc": 1e-4})
+
+
+def test_every_comparison_equals_the_reference(built: Built) -> None:
+    columns = (
+        "value, is_complete, previous_value, previous_change, previous_change_share, "
+        "last_year_value, last_year_change, target, attainment"
+    )
+    found = _read(built.warehouse, "fct_kpi_status", columns)
+    expected = built.expected.statuses(built.values)
+    assert sum(row.previous_value is not None for row in expected.values()) > 10_000
+    assert sum(row.attainment is not None for row in expected.values()) > 20
+    _assert_same(found, expected, {})
+
+
+def _write_files(space: Path) -> None:
+    for day in each_day(FIRST, LAST):
+        wanted = {
+            f"{product}/{table}"
+            for product in PRODUCT_FEEDS
+            for table in small_company.COLUMNS
+            if product != "york" or day >= YORK_STARTS
+        }
+        wanted -= {name for name, days in ABSENT.items() if day in days}
+        small_company.write_day(space, day, only=wanted, feeds=PRODUCT_FEEDS)
+    for product, table, day, row in [*_edges(), *_pauses(), *_campaigns(), *_oddities()]:
+        small_company.add_rows(space, product, table, day, [row])
+
+
+Row = tuple[str, str, date, dict[str, object]]
+
+
+def _edges() -> Iterator[Row]:
+    """Page views, sign-ups and activity a minute either side of a day's, week's and month's edge.
+
+    Those before it stand in the next day's file, as in files cut by another clock.
+    """
+    for product, zone in small_company.ZONES.items():
+        for day in (date(2024, 2, 4), date(2024, 2, 1), date(2024, 3, 10), date(2024, 3, 11)):
+            midnight = datetime.combine(day, time(), ZoneInfo(zone))
+            for name, at in (
+                ("before", midnight.astimezone(UTC) - timedelta(minutes=1)),
+                ("after", midnight.astimezone(UTC) + timedelta(minutes=1)),
+            ):
+                who = f"edge-{product}-{day}"
+                if "page_views" in PRODUCT_FEEDS[product]:
+                    yield _view(product, day, f"{who}-{name}", at, visitor=who)
+                    yield _view(product, day, f"{who}-{name}-new", at, visitor=f"{who}-{name}")
+                yield _act(product, day, f"{who}-{name}", at, who)
+                if day in ABSENT.get(f"{product}/users", ()):
+                    continue
+                row = {"user_id": f"{who}-{name}", "signed_up_at": at.isoformat()}
+                yield (product, "users", day, {**row, "channel": "email"})
+
+
+def _pauses() -> Iterator[Row]:
+    """A second less than, exactly, and a second more than the pause that ends a visit."""
+    day = date(2024, 2, 27)
+    for minutes in (timedelta(minutes=29, seconds=59), timedelta(minutes=30),
+                    timedelta(minutes=30, seconds=1)):  # fmt: skip
+        for product in ("rio", "nara"):
+            at = _local(product, day, 10)
+            for number in range(3):
+                name = f"pause-{product}-{minutes.seconds}"
+                yield _view(product, day, f"{name}-{number}", at + number * minutes, visitor=name)
+
+
+def _campaigns() -> Iterator[Row]:
+    """Visits that go on without a campaign, end when one arrives, and when another does."""
+    day = date(2024, 2, 28)
+    spring, weekly = ("google", "cpc", "spring"), ("news", "email", "weekly")
+    for product in ("rio", "nara"):
+        for who, triples in {
+            "none-then-one": (None, spring),
+            "one-then-none-then-same": (spring, None, spring),
+            "one-then-none-then-other": (spring, None, weekly, None, weekly),
+            "there-and-back": (spring, weekly, spring),
+            "only-a-source": (("news", "", ""), ("news", "email", ""), ("", "", "weekly")),
+        }.items():
+            for number, triple in enumerate(triples):
+                at = _local(product, day, 11) + timedelta(minutes=number)
+                yield _view(product, day, f"{who}-{number}", at, visitor=who, tags=triple)
+
+
+def _oddities() -> Iterator[Row]:
+    day = date(2024, 2, 29)
+    at = _local("rio", day, 12)
+    minute = timedelta(minutes=1)
+    # a repeated id counts at its earliest time, on each of two days once
+    for number, shift in enumerate((5, 0, 90)):
+        yield _view("rio", day, "again", at + shift * minute, visitor=f"again-{number}")
+    yield _view("rio", day + reference.DAY, "again", at + timedelta(days=1), visitor="again-0")
+    # where a visit comes from, and which page it enters by
+    for number, (url, referrer, tags) in enumerate((
+        ("https://rio.example/guides/?gclid=x", "", None),
+        ("https://rio.example/?gclid=x", "", ("", "", "autumn")),
+        ("https://rio.example/?utm_source=news&utm_medium=email&utm_campaign=weekly", "", None),
+        ("https://rio.example/about", "https://www.rio.example/", None),
+        ("https://rio.example/about", "https://blog.example/", None),
+        ("https://rio.example/caf%C3%A9/", "https://google.com/", None),
+        ("https://rio.example/adminx", "", None),
+        ("https://rio.example/admin/#x", "", None),
+        ("https://rio.example/", "", ("probe", "", "")),
+    )):  # fmt: skip
+        yield _view("rio", day, f"from-{number}", at, f"from-{number}", tags, url, referrer)
+    # one person in two products that share an identity space: signs up in both, acts in one first
+    for number, product in enumerate(("nara", "rio")):
+        signed_up_at = _local(product, day + number * reference.DAY, 9).isoformat()
+        yield (product, "users", day + number * reference.DAY, {
+            "user_id": "both", "signed_up_at": signed_up_at, "channel": ("email", "")[number],
+        })  # fmt: skip
+        yield _act(product, day, f"both-{product}", _local(product, day, 8), "both")
+    # signs up again, and only acts in a way that does not count
+    for number in range(2):
+        again = day + number * reference.DAY
+        signed_up_at = _local("york", again, 9).isoformat()
+        yield ("york", "users", again, {"user_id": "twice", "signed_up_at": signed_up_at})
+        yield _act("york", again, "idle", _local("york", again, 9), "idle", kind="visit")
+    # repeated activity: the earliest says who it was
+    for number, shift in enumerate((3, 1, 2)):
+        yield _act("rio", day, "act-again", at + shift * minute, f"acts-{number}")
+    # an excluded user, excluded in one product only
+    for product in ("rio", "nara"):
+        yield _act(product, day, "excluded", _local(product, day, 10), "u-7")
+    # other currencies: one with a rate, one without, none; a cost of 0; no cost at all
+    for number, (cost, currency) in enumerate((
+        ("12.5", "USD"), ("3.25", "GBP"), ("1.75", ""), ("0", "BRL"), ("", "GBP"),
+    )):  # fmt: skip
+        shown: dict[str, object] = {
+            "date": day - number * reference.DAY, "channel": "social", "campaign": "",
+            "placement": f"p-{number}", "impressions": 1000, "clicks": 10, "cost": cost,
+            "currency": currency,
+        }  # fmt: skip
+        yield ("rio", "exposure", day - number * reference.DAY, shown)
+
+
+def _view(
+    product: str,
+    day: date,
+    event_id: str,
+    at: datetime,
+    visitor: str,
+    tags: tuple[str, str, str] | None = None,
+    url: str | None = None,
+    referrer: str = "",
+) -> Row:
+    row = {
+        "event_id": event_id,
+        "occurred_at": at.astimezone(UTC).isoformat(),
+        "visitor_id": visitor,
+        "url": url or f"https://{product}.example/guides",
+        "referrer": referrer,
+        "is_bot": "false",
+        **dict(zip(("utm_source", "utm_medium", "utm_campaign"), tags or (), strict=False)),
+    }
+    return (product, "page_views", day, row)
+
+
+def _act(
+    product: str, day: date, event_id: str, at: datetime, user: str, kind: str = "post"
+) -> Row:
+    occurred_at = at.astimezone(UTC).isoformat()
+    row = {"event_id": event_id, "user_id": user, "occurred_at": occurred_at, "kind": kind}
+    return (product, "activity", day, row)
+
+
+def _local(product: str, day: date, hour: int) -> datetime:
+    return datetime.combine(day, time(hour), ZoneInfo(small_company.ZONES[product])).astimezone(UTC)
+
+
+def _land_and_build(settings: Settings) -> None:
+    space = workspace.load(settings.workspace)
+    at = datetime.combine(LAST + timedelta(days=1), time(20), UTC)
+    log = RunLog(settings)
+    run_id = log.start_run("test", {}, at)
+    for feed in FEEDS:
+        products = [p for p in space.products if feed in space.feeds_of(p)]
+        landing.land(settings, space, feed, products, list(each_day(FIRST, LAST)), at, run_id)
+    # the audit has tests of its own; here every landed slice passes
+    slices = [
+        read_slice(folder_of(settings.landing, row["feed"], row["product_id"], row["day"]))
+        for row in log.unaudited()
+    ]
+    log.record_audits([SliceAudit(s, 1, 0, 0) for s in slices if s], run_id, at)
+    warehouse.build(settings, space, at, run_id)
+
+
+def _read(path: Path, table: str, columns: str) -> dict[reference.Key, tuple[Any, ...]]:
+    with duckdb.connect(str(path), read_only=True) as connection:
+        rows = connection.execute(
+            "select kpi_id, product_id, scope_kind, scope_id, grain, period_start, as_of_date, "
+            f"{columns} from kpis.{table}"
+        ).fetchall()
+    assert len({row[:7] for row in rows}) == len(rows)
+    return {row[:7]: row[7:] for row in rows}
+
+
+def _assert_same(
+    found: Mapping[reference.Key, tuple[Any, ...]],
+    expected: Mapping[reference.Key, reference.Value | reference.Status],
+    close: Mapping[str, float],
+) -> None:
+    """All rows and all columns; says where the differences are, with examples.
+
+    close: how near is near enough, for KPIs for which it is not 1e-9.
+    """
+    kinds: Counter[tuple[str, ...]] = Counter()
+    examples: dict[tuple[str, ...], str] = {}
+    for key in found.keys() | expected.keys():
+        if key not in found or key not in expected:
+            differing = ["missing" if key in expected else "not expected"]
+        else:
+            names = expected[key]._fields
+            differing = [
+                name
+                for name, one, other in zip(names, found[key], expected[key], strict=True)
+                if not _equal(one, other, close.get(key[0], 1e-9))
+            ]
+        for name in differing:
+            kind = (name, key[0], key[2], key[4])
+            kinds[kind] += 1
+            told = f"{key[:5]} {key[5]} to {key[6]}"
+            examples[kind] = f"{told}: {found.get(key)}, expected {expected.get(key)}"
+    listed = [f"{count} × {kind}, as {examples[kind]}" for kind, count in kinds.most_common(40)]
+    assert not listed, "\n".join(listed)
+
+
+def _equal(one: object, other: object, close: float) -> bool:
+    if isinstance(one, float | int) and isinstance(other, float | int):
+        return math.isclose(one, other, rel_tol=close, abs_tol=close)
+    return one == other
