@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 from zoneinfo import ZoneInfo
 
@@ -27,6 +27,7 @@ CLICK_IDS = ("gclid", "fbclid", "msclkid")
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 Key = tuple[str, str, str, str, str, date, date]
+Dated = TypeVar("Dated", "PageView", "Visit", "Traffic", "Shown")
 
 
 class Scope(NamedTuple):
@@ -264,11 +265,17 @@ class Reference:
         """The day's file is there; of user_growth the sign-ups' file says so."""
         source = product.source_of(feed)
         table = "users" if source == "user_growth" else source
-        return (
-            self.first <= day <= self.last
-            and source in product.feeds
-            and (self.folder / "data" / product.product_id / table / f"{day}.csv").exists()
-        )
+        return source in product.feeds and (product.product_id, table, day) in self._files
+
+    @cached_property
+    def _files(self) -> set[tuple[str, str, date]]:
+        """Product, table and day of the files that are there."""
+        found = set()
+        for path in (self.folder / "data").glob("*/*/*.csv"):
+            day = date.fromisoformat(path.stem)
+            if self.first <= day <= self.last:
+                found.add((path.parts[-3], path.parts[-2], day))
+        return found
 
     def _landed_rows(
         self, feed: str, table: str, time_column: str | None
@@ -758,22 +765,34 @@ class Reference:
         return found.value
 
 
+class _ByDay(Generic[Dated]):
+    """Rows found by their day."""
+
+    def __init__(self, rows: Iterable[Dated]) -> None:
+        self.rows: dict[date, list[Dated]] = defaultdict(list)
+        for row in rows:
+            self.rows[row.day].append(row)
+
+    def on(self, days: Iterable[date]) -> list[Dated]:
+        return [row for day in days for row in self.rows.get(day, ())]
+
+
 class _Exposure:
     def __init__(self, reference: Reference, scope: Scope) -> None:
         self.reference = reference
         self.scope = scope
-        self.rows = [
+        self.shown = _ByDay(
             s
             for s in reference.shown
             if reference._holds(scope, "exposure", s.product_id, s.day, s.channel, s.campaign)
-        ]
+        )
         self.rates = [
             (r["currency"], date.fromisoformat(r["valid_from"]), float(r["rate"]))
             for r in reference._table("exchange_rates")
         ]
 
     def of(self, period: Period, days: list[date]) -> dict[str, Figure]:
-        rows = [s for s in self.rows if s.day in days]
+        rows = self.shown.on(days)
         paid = [s for s in rows if s.cost is not None]
         impressions = sum(s.impressions for s in rows)
         clicks = sum(s.clicks for s in rows)
@@ -820,9 +839,9 @@ class _Visits:
                 scope, "visits", x.product_id, x.day, x.channel, x.campaign, path
             )
 
-        self.visits = [v for v in reference.visits if holds_it(v, v.pages[0].path)]
-        self.pages = [p for v in reference.visits for p in v.pages if holds_it(v, p.path)]
-        self.traffic = [t for t in reference.traffic if holds_it(t)]
+        self.visits = _ByDay(v for v in reference.visits if holds_it(v, v.pages[0].path))
+        self.pages = _ByDay(p for v in reference.visits for p in v.pages if holds_it(v, p.path))
+        self.traffic = _ByDay(t for t in reference.traffic if holds_it(t))
         if scope.kind in ("person", "team"):
             named = {
                 o.product_id
@@ -847,15 +866,11 @@ class _Visits:
     def of(self, period: Period, days: list[date]) -> dict[str, Figure]:
         reference = self.reference
         products = reference.products
-        visits = [v for v in self.visits if v.day in days]
-        traffic = [t for t in self.traffic if t.day in days]
+        visits = self.visits.on(days)
+        traffic = self.traffic.on(days)
         own = [v for v in visits if products[v.product_id].traffic_source == "own"]
         reported = [t for t in traffic if products[t.product_id].traffic_source == "backend"]
-        pages = [
-            p
-            for p in self.pages
-            if p.day in days and products[p.product_id].traffic_source == "own"
-        ]
+        pages = [p for p in self.pages.on(days) if products[p.product_id].traffic_source == "own"]
         count = len(own) + sum(t.visits for t in reported)
         views = len(pages) + sum(t.page_views for t in reported)
         bounces = sum(len(v.pages) == 1 for v in own) + sum(t.bounces for t in reported)
