@@ -560,6 +560,8 @@ class Reference:
             family, ("user_growth",)
         )
         products = [p for p in self.products.values() if any(p.has(f) for f in feeds)]
+        if not products:
+            return
         yield Scope("company", ALL, ALL), min(p.started_on for p in products)
         for product in products:
             yield Scope("product", product.product_id, product.product_id), product.started_on
@@ -729,16 +731,24 @@ class Reference:
             for r in self._table("targets")
         }
         rows = {}
+        changes: dict[Scope, set[date]] = {}
         for key, found in values.items():
             grain, start, as_of = key[4:]
             period = self.period_of(grain, start)
             target = targets.get(key[:6])
             is_whole = found.incomplete_because in (None, "period_open")
             is_judged = is_whole and not found.scope_changed
-            before = [
-                self._to_as_many_days(values, key, period, other, as_of) if is_judged else None
-                for other in (self.compared(period), self.last_year(period))
-            ]
+            scope = Scope(key[2], key[1], key[3])
+            if scope not in changes:
+                changes[scope] = self.changed_on(scope)
+            before: list[float | None] = []
+            for other in (self.compared(period), self.last_year(period)):
+                is_same = not any(other.start < day < period.end for day in changes[scope])
+                before.append(
+                    self._to_as_many_days(values, key, period, other, as_of)
+                    if is_judged and is_same
+                    else None
+                )
             rows[key] = Status(
                 found.value,
                 found.is_complete,
