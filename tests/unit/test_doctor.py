@@ -20,4 +20,5 @@ def test_a_published_file_is_named_with_its_run(tmp_path: Path) -> None:
         )
     settings.current.symlink_to("kpi-a.duckdb")
     finding = next(f for f in doctor.examine(settings) if f.subject == "published file")
-    assert str(finding) == "ok      published file: kpi-a.duckdb: publish-a, 2024-07-01 18:00:00 UTC"
+    assert finding.is_ok
+    assert finding.said == "kpi-a.duckdb: publish-a, 2024-07-01 18:00:00 UTC"
