@@ -218,6 +218,8 @@ def send(
         for name in report or steps.REPORTS:
             deliveries = steps.send(_settings(), name, _now(at), watched.say)
             print(f"{name}: {steps.said(steps.outcomes_of(deliveries))}")
+            for line in steps.told(deliveries):
+                print(f"  {line}")
 
 
 @app.command()

@@ -134,9 +134,8 @@ def _published(settings: Settings) -> Finding:
     from kpi_pipeline import warehouse
 
     if not settings.current.exists():
-        return Finding(
-            "published file", "nothing is published yet", "run `kpi run --from DAY --to DAY`"
-        )
+        # nothing is wrong with a deployment that did not run yet
+        return Finding("published file", "nothing yet; `kpi run --from DAY --to DAY` publishes")
     with warehouse.open_published(settings) as connection:
         row = connection.execute('select run_id, "at" from published_run').fetchone()
     if row is None:

@@ -356,6 +356,20 @@ def said(outcomes: Counter[str]) -> str:
     return ", ".join(f"{n} {outcome}" for outcome, n in sorted(outcomes.items())) or "nothing due"
 
 
+def told(deliveries: Sequence[Delivery]) -> Iterator[str]:
+    """A line for each mail: whose, for which period, how it ended and why. What was skipped for the
+    same reason shares a line."""
+    skipped: Counter[str] = Counter()
+    for one in deliveries:
+        if one.outcome == "skipped":
+            skipped[one.reason] += 1
+        else:
+            edition = f", edition {one.edition}" if one.edition > 1 else ""
+            yield f"{one.person_id}, {one.period_start}{edition}: {one.outcome}, {one.reason}"
+    for reason, count in sorted(skipped.items()):
+        yield f"{count} skipped: {reason}"
+
+
 def everything(
     settings: Settings,
     first: date,

@@ -587,7 +587,8 @@ class Reference:
         return {(x.product_id, x.channel, x.day) for rows in found[family] for x in rows}
 
     def changed_on(self, scope: Scope) -> set[date]:
-        """Days on which a person or team owns something else than the day before."""
+        """Days on which a person or team owns something else than the day before; the day on which
+        it first owns anything changes nothing, as there is no before."""
         if scope.kind not in ("person", "team"):
             return set()
         edges = {o.since for o in self.owned} | {o.until for o in self.owned} - {NEVER}
@@ -595,7 +596,8 @@ class Reference:
         def owned(day: date) -> set[tuple[str, str, str]]:
             return {(o.what, o.which, o.product_id) for o in self.owned_on(scope, day, "visits")}
 
-        return {day for day in edges if owned(day) != owned(day - DAY)}
+        changes = sorted(day for day in edges if owned(day) != owned(day - DAY))
+        return set(changes[1:])
 
     # -- completeness ---------------------------------------------------------------------------
 

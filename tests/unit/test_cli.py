@@ -250,7 +250,7 @@ def test_init_writes_a_workspace_that_the_doctor_can_read(
     code, out, err = kpi(monkeypatch, capsys, "doctor")
     found = {line[8:].split(":")[0]: line[:7].strip() for line in out.splitlines()}
     assert found["environment"] == found["key"] == found["home"] == found["disk"] == "ok"
-    assert found["published file"] == "to mend"
+    assert found["published file"] == "ok"
     assert code == 2
     assert "published file" in err
 

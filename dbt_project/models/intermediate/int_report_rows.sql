@@ -213,14 +213,6 @@ rows_found as (
         and (o.role = 'headline' or r.section in ('mine', 'team', 'company', 'products'))
         -- what is neither known nor withheld has nothing to say
         and (s.value is not null or v.incomplete_because = 'absent_days')
-        -- nor has a lesser scope in which nothing happened
-        and (
-            r.section not in ('channels', 'people', 'teams')
-            or s.value <> 0
-            or s.previous_value <> 0
-            or s.target is not null
-            or v.incomplete_because = 'absent_days'
-        )
 ),
 
 judged as (
@@ -237,11 +229,18 @@ judged as (
         ) as is_behind_target,
         coalesce(
             incomplete_because = 'absent_days' or value is null, false
-        ) as is_unknown
+        ) as is_unknown,
+        -- nothing happened, nothing did before, and nothing was asked for
+        incomplete_because is distinct from 'absent_days'
+        and coalesce(value, 0) = 0
+        and coalesce(previous_value, 0) = 0
+        and coalesce(last_year_value, 0) = 0
+        and target is null as is_idle
     from rows_found
 ),
 
--- the reader's own number: one with a target before one without, a headline before what supports it
+-- the reader's own number: one with a target before one without, a headline before what supports it,
+-- something before nothing
 lead_rows as (
     select
         * replace ('number' as section),
@@ -251,11 +250,11 @@ lead_rows as (
     where section in ('mine', 'team', 'company')
     qualify row_number() over (
         partition by report, person_id, period_start
-        order by target is null, role, is_unknown, sort, kpi_id
+        order by target is null, role, is_unknown, is_idle, sort, kpi_id
     ) = 1
 ),
 
--- headlines behind their target, furthest behind first
+-- headlines and the reader's own figures behind their target, furthest behind first
 attention_rows as (
     select
         * replace ('attention' as section),
@@ -267,7 +266,11 @@ attention_rows as (
                 sort, scope_kind, product_id, scope_id
         ) as rank_in_section
     from judged
-    where is_behind_target and role = 'headline' and not is_unknown and not is_past_stage
+    where
+        is_behind_target
+        and (role = 'headline' or section in ('mine', 'team', 'company'))
+        and not is_unknown
+        and not is_past_stage
     qualify rank_in_section <= 5
 ),
 
@@ -288,6 +291,7 @@ plain_rows as (
             order by product_id, scope_id, is_past_stage, role, sort, kpi_id
         ) as rank_in_section
     from judged
+    where not is_idle
 ),
 
 all_rows as (

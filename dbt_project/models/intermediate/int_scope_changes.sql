@@ -19,6 +19,16 @@ edges as (
     where valid_to < date '9999-12-31'
 ),
 
+-- the day a scope begins to exist changes nothing: there is no before
+starts as (
+    select
+        scope_kind,
+        scope_id,
+        min(valid_from) as started_on
+    from memberships
+    group by all
+),
+
 -- what goes from one of a team's people to another stays the team's
 held as (
     select
@@ -36,8 +46,9 @@ held as (
 )
 
 select distinct
-    scope_kind,
-    scope_id,
-    changed_on
-from held
-where is_held_before <> is_held_after
+    h.scope_kind,
+    h.scope_id,
+    h.changed_on
+from held as h
+inner join starts as s on h.scope_kind = s.scope_kind and h.scope_id = s.scope_id
+where h.is_held_before <> h.is_held_after and h.changed_on > s.started_on
