@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from kpi_pipeline.errors import ConfigurationError, DeliveryError, PipelineError, UntrustedDataError
@@ -119,10 +121,24 @@ def _logged(
 
 
 def workspace_of(settings: Settings) -> Workspace:
-    """The workspace; raises ConfigurationError that lists what is wrong with it."""
+    """The workspace; raises ConfigurationError that lists what is wrong with it.
+
+    Read again only when one of its files changed: the tasks of a day ask for it dozens of times.
+    """
+    folder = settings.workspace
+    files = [*folder.glob("*.yml"), *folder.glob("organisation/*")]
+    stamps = tuple((str(f), f.stat().st_mtime_ns, f.stat().st_size) for f in sorted(files))
+    return _workspace_at(folder, stamps)
+
+
+@lru_cache(maxsize=2)
+def _workspace_at(
+    folder: Path,
+    stamps: tuple[tuple[str, int, int], ...],  # noqa: ARG001  # part of the cache's key
+) -> Workspace:
     from kpi_pipeline import workspace
 
-    return workspace.load(settings.workspace)
+    return workspace.load(folder)
 
 
 def products_of(settings: Settings, feed: str) -> list[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+import shutil
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -157,3 +158,15 @@ def test_products_of_a_feed_are_those_with_a_source(settings: Settings) -> None:
         "page_views": ["costa", "ledgerly", "kumo"],
         "traffic": ["costa", "atlas"],
     }
+
+
+def test_a_changed_workspace_is_read_again(settings: Settings, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(settings.workspace, folder, ignore=shutil.ignore_patterns("data"))
+    copied = from_environment({"KPI_WORKSPACE": str(folder)})
+    before = run.workspace_of(copied)
+    assert run.workspace_of(copied) is before
+    sources = folder / "sources.yml"
+    text = sources.read_text(encoding="utf-8")
+    sources.write_text(text.replace('traffic: "06:30"', 'traffic: "09:45"'), encoding="utf-8")
+    assert run.workspace_of(copied).give_up_at["traffic"] == time(9, 45)
