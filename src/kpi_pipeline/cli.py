@@ -215,8 +215,7 @@ def send(
 ) -> None:
     """Mail every report that is due. No mail goes twice; what is held or skipped is said."""
     with _Watched() as watched:
-        for name in report or steps.REPORTS:
-            deliveries = steps.send(_settings(), name, _now(at), watched.say)
+        for name, deliveries in steps.send_each(_settings(), report, _now(at), watched.say):
             print(f"{name}: {steps.said(steps.outcomes_of(deliveries))}")
             for line in steps.told(deliveries):
                 print(f"  {line}")

@@ -236,7 +236,9 @@ def load(
         "first": min(days),
         "last": max(days),
     }
+    landing.refuse_moved_identity(settings, space)
     with _logged(settings, "load", arguments, at) as run:
+        landing.land_organisation(settings, space, at, run.run_id)
         log = RunLog(settings)
         before = {
             (row["product_id"], row["day"]): row
@@ -386,6 +388,25 @@ def told(deliveries: Sequence[Delivery]) -> Iterator[str]:
         yield f"{count} skipped: {reason}"
 
 
+def send_each(
+    settings: Settings, reports: Sequence[str] | None, at: datetime, progress: Progress = quiet
+) -> Iterator[tuple[str, tuple[Delivery, ...]]]:
+    """Send what is due of these reports (None: all that `reports.yml` has), one after the other.
+
+    A report of which a mail failed does not keep the next from being sent: DeliveryError is raised
+    when all were.
+    """
+    failures = []
+    policies = workspace_of(settings).policies
+    for report in reports or [name for name in REPORTS if name in policies]:
+        try:
+            yield report, send(settings, report, at, progress)
+        except DeliveryError as error:
+            failures.append(str(error))
+    if failures:
+        raise DeliveryError("\n".join(failures))
+
+
 def everything(
     settings: Settings,
     first: date,
@@ -402,6 +423,6 @@ def everything(
     computed = compute(settings, at, progress)
     deliveries: list[Delivery] = []
     if send_reports:
-        for report in REPORTS:
-            deliveries.extend(send(settings, report, at, progress))
+        for _, sent in send_each(settings, None, at, progress):
+            deliveries.extend(sent)
     return Everything(loaded, computed, tuple(deliveries))

@@ -627,6 +627,12 @@ class Reference:
         """The first day on which the scope has the feed."""
         return next((d for d in self.days if self._day_state(scope, family, feed, d)[0]), None)
 
+    def is_history_unknown(self, scope: Scope, family: str, feed: str, start: date) -> bool:
+        """Whether the scope had the feed before the first slice there is of anything."""
+        return start == self.first and any(
+            p.has(feed) for p in self.products_on(scope, start - DAY, family)
+        )
+
     def because(
         self,
         scope: Scope,
@@ -643,8 +649,11 @@ class Reference:
             for day in _days(window_start, as_of)
         ):
             return "absent_days"
-        starts = [self.first_day(scope, family, feed) for feed in feeds]
-        if any(start is not None and window_start < start for start in starts):
+        starts = {feed: self.first_day(scope, family, feed) for feed in feeds}
+        late = {f: start for f, start in starts.items() if start and window_start < start}
+        if any(self.is_history_unknown(scope, family, feed, start) for feed, start in late.items()):
+            return "absent_days"
+        if late:
             return "before_start"
         return "period_open" if as_of < period.last_day else None
 

@@ -54,6 +54,7 @@ sums_found as (
     select
         w.*,
         d.first_day,
+        d.is_history_unknown,
         d.landed_to_date,
         d.landed_to_date - coalesce(b.landed_to_date, 0) as landed_days,
         d.landed_to_date - coalesce(s.landed_to_date, 0) as landed_days_7,
@@ -94,6 +95,7 @@ feeds_joined as (
         before_7_days,
         before_28_days,
         max(first_day) as first_day,
+        bool_or(is_history_unknown) as is_history_unknown,
         min(landed_to_date) as landed_days_to_date,
         min(landed_days) as landed_days,
         min(landed_days_7) as landed_days_7,

@@ -119,8 +119,8 @@ roles_by_stage as (
     where growth_role is not null
 ),
 
--- the newest stage that shows a KPI decides its role; the stage before adds only its headlines
-roles as (
+-- a stage that ended inside the period shows its headlines once more, up to its last day
+roles_of_stages as (
     select
         s.scope_kind,
         s.product_id,
@@ -136,9 +136,20 @@ roles as (
     inner join roles_by_stage as r on s.stage = r.stage
     where not s.is_past or r.role = 'headline'
     qualify row_number() over (
-        partition by s.scope_kind, s.product_id, s.scope_id, s.grain, s.period_start, r.kpi_id
-        order by s.is_past, r.role, s.stage
+        partition by s.scope_kind, s.product_id, s.scope_id, s.grain, s.period_start, r.kpi_id, s.is_past
+        order by r.role, s.stage
     ) = 1
+),
+
+-- what headlined the stage before is not said again as support of the new one
+roles as (
+    select *
+    from roles_of_stages
+    qualify
+        role = 'headline'
+        or not bool_or(is_past_stage) over (
+            partition by scope_kind, product_id, scope_id, grain, period_start, kpi_id
+        )
 ),
 
 rows_found as (

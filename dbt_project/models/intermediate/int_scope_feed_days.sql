@@ -35,7 +35,8 @@ scope_days as (
         s.scope_id,
         p.day,
         bool_or(p.is_landed) as is_landed,
-        not bool_and(p.is_landed) as has_gap
+        not bool_and(p.is_landed) as has_gap,
+        min(s.valid_from) as exists_from
     from scope_products as s
     inner join product_days as p
         on
@@ -52,7 +53,8 @@ scopes_begun as (
         scope_kind,
         product_id,
         scope_id,
-        min(day) as first_day
+        min(day) as first_day,
+        min(exists_from) < min(day) as is_history_unknown
     from scope_days
     group by all
 ),
@@ -65,6 +67,7 @@ days_laid as (
         b.product_id,
         b.scope_id,
         b.first_day,
+        b.is_history_unknown,
         d.day,
         coalesce(s.is_landed, false) as is_landed,
         coalesce(s.has_gap, false) as has_gap,

@@ -131,6 +131,8 @@ def _load_source(
         span.covered.append(Coverage(source, first=first, last=last))
     _number_files(connection, reads)
     _place_undated(connection, is_daily)
+    if _adds_up(source, table):
+        _refuse_to_add(connection, table, span.currency)
     _reconcile(connection, reads, span, is_daily)
     _quarantine(connection, table, span)
     _count(connection, span)
@@ -251,10 +253,7 @@ def _keep(
     product_id: str,
 ) -> None:
     """Good rows of the requested days into `out_<table>`, identifiers hashed, ids made up."""
-    adds_up = source.aggregate is not None or (
-        source.on_repeat == "sum" and table.day_rule != "instant"
-    )
-    if adds_up:
+    if _adds_up(source, table):
         values = ", ".join(_combined(column) for column in table.columns)
         grouping = " group by local_date, " + ", ".join(name_of(c) for c in table.key)
     else:
@@ -264,6 +263,44 @@ def _keep(
         f"insert into out_{table.name} select {values}, {quoted(product_id)}, local_date "
         f"from judged where fault is null and local_date in (from requested){grouping}"
     )
+
+
+def _adds_up(source: Source, table: FeedTable) -> bool:
+    """Whether rows of one key become one."""
+    return source.aggregate is not None or (
+        source.on_repeat == "sum" and table.day_rule != "instant"
+    )
+
+
+def _refuse_to_add(connection: duckdb.DuckDBPyConnection, table: FeedTable, currency: str) -> None:
+    """Rows whose costs cannot be added become faults, all of their key: currencies are never added,
+    and no cost is not a cost of 0. currency: of rows that name none."""
+    if not {"cost", "currency"} <= {column.name for column in table.columns}:
+        return
+    keys = ", ".join(name_of(c) for c in ("local_date", *table.key))
+    own = f"coalesce(currency, {quoted(currency)})"
+    columns = ", ".join(f"{name_of(c.name)} := {name_of(c.name)}::VARCHAR" for c in table.columns)
+    connection.execute(
+        f"create temp table unaddable as with mixed as (select {keys} from judged "
+        "where fault is null and local_date in (from requested) group by all "
+        f"having count(cost) > 0 and (count(cost) < count(*) or min({own}) filter "
+        f"(where cost is not null) <> max({own}) filter (where cost is not null))) "
+        f"select {keys}, string_agg(distinct {own}, ', ' order by {own}) "
+        f"filter (where cost is not null) as currencies, count(distinct {own}) "
+        "filter (where cost is not null) > 1 as is_mixed "
+        f"from judged join mixed using ({keys}) where fault is null group by all"
+    )
+    connection.execute(
+        "update judged set fault = case when u.is_mixed then struct_pack(column_name := 'currency',"
+        " value := currency, expected := 'one currency', reason := concat("
+        "'is one of several in rows that would be added: ', u.currencies)) "
+        "else struct_pack(column_name := 'cost', value := cost::VARCHAR, "
+        "expected := 'a cost in all rows of one key, or in none', "
+        "reason := 'some rows have a cost and others none') end, "
+        f"raw = to_json(struct_pack({columns}))::VARCHAR from unaddable as u where fault is null "
+        + "".join(f"and judged.{name_of(c)} = u.{name_of(c)} " for c in ("local_date", *table.key))
+    )
+    connection.execute("drop table unaddable")
 
 
 def _single(column: Column, name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
 import tempfile
 from collections.abc import Mapping
 from datetime import datetime
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import duckdb
 
+from kpi_pipeline.errors import ConfigurationError
 from kpi_pipeline.feeds.files import name_of
 from kpi_pipeline.landing.keyed import key_id, keyed
 from kpi_pipeline.settings import Settings
@@ -56,7 +58,7 @@ def land_organisation(
                 _write(connection, folder / file, columns, rows)
     if now != before:
         data = {"run_id": run_id, "landed_at": at.isoformat(), "key_id": key_id(key), "tables": now}
-        temporary = folder / f".{ORGANISATION_FILE}"
+        temporary = folder / f".{ORGANISATION_FILE}.{os.getpid()}"
         temporary.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
         temporary.replace(index)
         keep = {str(entry["file"]) for entry in now.values()}
@@ -64,6 +66,45 @@ def land_organisation(
             if path.name not in keep:
                 path.unlink()
     return {name: str(entry["hash"]) for name, entry in now.items()}
+
+
+def refuse_moved_identity(settings: Settings, workspace: Workspace) -> None:
+    """Raises ConfigurationError when what landed before cannot be joined with what would land now:
+    another hash key, or a product of which slices landed in another time zone or identity space."""
+    from kpi_pipeline.runlog import RunLog
+
+    folder = settings.landing / "organisation"
+    index = folder / ORGANISATION_FILE
+    if not index.exists():
+        return
+    having = {row["product_id"] for row in RunLog(settings).slices() if row["status"] == "landed"}
+    if not having:
+        return
+    before = json.loads(index.read_bytes())
+    if before["key_id"] != key_id(settings.require_hash_key()):
+        raise ConfigurationError(
+            "KPI_HASH_KEY is not the key that earlier data were landed with, so the same visitor "
+            "would become two. Set the earlier key again; another one needs a new KPI_HOME."
+        )
+    with duckdb.connect() as connection:
+        landed = connection.execute(
+            "select product_id, time_zone, identity_space from read_parquet(?)",
+            [str(folder / before["tables"]["products"]["file"])],
+        ).fetchall()
+    for product_id, zone, space in sorted(landed):
+        product = workspace.products.get(product_id)
+        if product is None or product_id not in having:
+            continue
+        for name, was, now in (
+            ("time_zone", zone, product.time_zone),
+            ("identity_space", space, product.identity_space),
+        ):
+            if was != now:
+                raise ConfigurationError(
+                    f"organisation/products.csv: {name} of {product_id} is {now!r}, but its data "
+                    f"landed under {was!r} and cannot be moved. Put {was!r} back, or start a "
+                    f"product with a new product_id."
+                )
 
 
 def _rows(name: str, table: Table, key: str) -> list[tuple[object, ...]]:
@@ -106,6 +147,6 @@ def _write(
                 f"'{file}' (format csv, header false, nullstr '{NULL}', auto_detect false, "
                 "quote '\"', escape '\"', delim ',')"
             )
-    temporary = path.with_name(f".{path.name}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     connection.execute(f"copy organisation to '{temporary}' (format parquet)")
     temporary.replace(path)

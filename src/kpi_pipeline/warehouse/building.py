@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from importlib.metadata import version
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from kpi_pipeline.catalogue import check_kpis_named, kpis
-from kpi_pipeline.errors import BuildError, ConfigurationError
-from kpi_pipeline.landing.organisation import land_organisation
+from kpi_pipeline.errors import BuildError
+from kpi_pipeline.landing import land_organisation, refuse_moved_identity
 from kpi_pipeline.runlog import RunLog
 from kpi_pipeline.settings import Settings
 from kpi_pipeline.warehouse import handover
@@ -63,6 +63,7 @@ def build(
     """
     started = time.monotonic()
     check_kpis_named(workspace, kpis(settings.dbt_project))
+    refuse_moved_identity(settings, workspace)
     log = RunLog(settings)
     inputs = {**land_organisation(settings, workspace, at, run_id)}
     inputs["dbt_project"] = hash_of_project(settings.dbt_project)
@@ -72,7 +73,6 @@ def build(
     settings.home.mkdir(parents=True, exist_ok=True)
     with duckdb.connect(str(settings.warehouse)) as connection:
         built, inputs_built = handover.read_built(connection)
-        _refuse_moved_products(workspace, handover.products_with_data(connection))
         changes = changes_between(now, built, inputs, inputs_built, full)
         if changes.is_empty:
             return BuildResult(0, (), 0, time.monotonic() - started)
@@ -128,20 +128,3 @@ def _announce(changes: Changes, full: bool, progress: Progress) -> None:
             )
     else:
         progress(f"{names} changed: status and reports are redone")
-
-
-def _refuse_moved_products(workspace: Workspace, built: Mapping[str, tuple[str, str]]) -> None:
-    for product_id, (zone, space) in sorted(built.items()):
-        product = workspace.products.get(product_id)
-        if product is None:
-            continue
-        for name, before, now in (
-            ("time_zone", zone, product.time_zone),
-            ("identity_space", space, product.identity_space),
-        ):
-            if before != now:
-                raise ConfigurationError(
-                    f"organisation/products.csv: {name} of {product_id} is {now!r}, but its data "
-                    f"landed under {before!r} and cannot be moved. Put {before!r} back, or start "
-                    f"a product with a new product_id."
-                )

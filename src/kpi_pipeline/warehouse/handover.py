@@ -205,20 +205,3 @@ def write_built(
         [tuple(state.values())],
     )
     connection.execute("commit")
-
-
-def products_with_data(
-    connection: duckdb.DuckDBPyConnection,
-) -> dict[str, tuple[str, str]]:
-    """Product to (time zone, identity space) as built, for products of which something landed."""
-    has = connection.execute(
-        "select count(*) from information_schema.tables "
-        "where table_schema = 'organisation' and table_name = 'products'"
-    ).fetchone()
-    if has is None or has[0] == 0:
-        return {}
-    rows = connection.execute(
-        "select distinct p.product_id, p.time_zone, p.identity_space from organisation.products p "
-        "inner join built.slices s on p.product_id = s.product_id where s.status = 'landed'"
-    ).fetchall()
-    return {product: (zone, space) for product, zone, space in rows}
