@@ -253,6 +253,66 @@ def test_single_events_become_daily_rows(tmp_path: Path) -> None:
     ]
 
 
+EXPOSURE = Source("exposure", "exposure", "p", "e.csv", "csv", "covering", last_day_complete=True)
+EXPOSURE_HEADER = "date,channel,campaign,impressions,clicks,cost,currency\n"
+
+
+@pytest.mark.parametrize(
+    ("rows", "landed", "reason"),
+    [
+        (["5,EUR", "7,EUR"], [(2, 12, "EUR")], None),
+        (["5,EUR", "7,"], [(2, 12, "EUR")], None),  # no currency: the product's, EUR
+        ([",EUR", ",USD"], [(2, None, "USD")], None),  # no cost: nothing of money is added
+        (
+            ["5,EUR", "7,USD", "1,EUR"],
+            [],
+            "is one of several in rows that would be added: EUR, USD",
+        ),
+        (["5,USD", "7,"], [], "is one of several in rows that would be added: EUR, USD"),
+        (["5,EUR", "7,USD", ","], [], "is one of several in rows that would be added: EUR, USD"),
+        (["5,EUR", ",EUR"], [], "some rows have a cost and others none"),
+        (["0,EUR", ","], [], "some rows have a cost and others none"),
+    ],
+)
+def test_only_costs_of_one_currency_are_added_and_no_cost_is_not_0(
+    tmp_path: Path, rows: list[str], landed: list[tuple[object, ...]], reason: str | None
+) -> None:
+    b = bench(tmp_path, replace(EXPOSURE, on_repeat="sum"))
+    lines = [f"2024-06-30,ads,x,1,0,{row}" for row in rows]
+    b.write("e.csv", EXPOSURE_HEADER + "\n".join([*lines, "2024-06-30,ads,other,9,0,3,USD"]))
+    (piece,) = b.land("exposure", [DAY])
+    got = b.rows(piece, "exposure", "impressions, cost::int, currency")
+    assert got == [*landed, (9, 3, "USD")]
+    aside = len(rows) if reason else 0
+    assert (piece.status, piece.read, piece.dropped) == ("landed", len(rows) + 1, 0)
+    assert (piece.landed, piece.quarantined) == (len(rows) + 1 - aside, aside)
+    assert b.quarantine(piece, "distinct reason") == ([(reason,)] if reason else [])
+    if reason:
+        numbers = b.quarantine(piece, "row_number, raw->>'campaign'")
+        assert numbers == [(n + 2, "x") for n in range(aside)]
+
+
+def test_single_events_of_several_currencies_are_not_added(tmp_path: Path) -> None:
+    source = replace(
+        EXPOSURE,
+        constants={"channel": "display"},
+        aggregate=Aggregate("at", "impressions", {"clicks": "click", "cost": "price"}),
+    )
+    b = bench(tmp_path, source)
+    b.write(
+        "e.csv",
+        "at,click,price,currency\n2024-06-30 10:00:00,0,1.5,EUR\n2024-06-30 11:00:00,1,2,USD\n"
+        "2024-06-29 11:00:00,1,2,USD\n2024-06-29 12:00:00,1,2,USD\n",
+    )
+    before, piece = b.land("exposure", [DAY - timedelta(days=1), DAY])
+    assert b.rows(before, "exposure", "impressions, cost::int, currency") == [(2, 4, "USD")]
+    assert (piece.read, piece.landed, piece.quarantined) == (2, 0, 2)
+    assert b.quarantine(piece, "value, expected") == [
+        ("EUR", "one currency"),
+        ("USD", "one currency"),
+    ]
+
+
 def test_absent_is_not_zero(tmp_path: Path) -> None:
     b = bench(tmp_path, PAGE_VIEWS)
     b.write("pv/2024-06-30.csv", b"")

@@ -62,8 +62,16 @@ def land(
         sources = workspace.sources_of(feed, product_id)
         if not sources:
             continue
-        zone = workspace.products[product_id].time_zone
-        span = Range(FEEDS[feed], product_id, zone, wanted, at, keyed.key_id(key))
+        product = workspace.products[product_id]
+        span = Range(
+            feed=FEEDS[feed],
+            product_id=product_id,
+            zone=product.time_zone,
+            currency=product.currency,
+            days=wanted,
+            at=at,
+            key_id=keyed.key_id(key),
+        )
         with (
             tempfile.TemporaryDirectory(dir=settings.landing, prefix=".landing-") as scratch,
             duckdb.connect(config={"temp_directory": str(Path(scratch) / "spill")}) as connection,
@@ -279,7 +287,9 @@ def _refuse_to_add(connection: duckdb.DuckDBPyConnection, table: FeedTable, curr
         return
     keys = ", ".join(name_of(c) for c in ("local_date", *table.key))
     own = f"coalesce(currency, {quoted(currency)})"
-    columns = ", ".join(f"{name_of(c.name)} := {name_of(c.name)}::VARCHAR" for c in table.columns)
+    columns = ", ".join(
+        f"{name_of(c.name)} := judged.{name_of(c.name)}::VARCHAR" for c in table.columns
+    )
     connection.execute(
         f"create temp table unaddable as with mixed as (select {keys} from judged "
         "where fault is null and local_date in (from requested) group by all "

@@ -23,11 +23,15 @@ class Coverage:
 
 @dataclass
 class Range:
-    """Counts of source rows by day, why days are rejected, and which of them have arrived."""
+    """Counts of source rows by day, why days are rejected, and which of them have arrived.
+
+    zone, currency: the product's.
+    """
 
     feed: Feed
     product_id: str
     zone: str
+    currency: str
     days: tuple[date, ...]
     at: datetime
     key_id: str
