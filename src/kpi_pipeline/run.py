@@ -397,8 +397,10 @@ def send_each(
     when all were.
     """
     failures = []
-    policies = workspace_of(settings).policies
-    for report in reports or [name for name in REPORTS if name in policies]:
+    if reports is None:
+        policies = workspace_of(settings).policies
+        reports = [name for name in REPORTS if name in policies]
+    for report in reports:
         try:
             yield report, send(settings, report, at, progress)
         except DeliveryError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -146,6 +147,44 @@ def test_a_failed_mail_fails_the_send_after_the_others_went(
     ((kind, outcome, message),) = outcomes(settings)
     assert (kind, outcome) == ("send", "failed")
     assert "never resent by themselves" in message
+
+
+def test_a_failed_report_keeps_no_other_from_being_sent(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def send(_settings: Settings, report: str, *_: Any) -> tuple[str, ...]:
+        if report == "manager_weekly":
+            raise DeliveryError("manager_weekly: 1 failed")
+        return (report,)
+
+    monkeypatch.setattr(run, "send", send)
+    sent = []
+    with pytest.raises(DeliveryError, match="manager_weekly: 1 failed"):
+        for report, _ in run.send_each(settings, None, AT):
+            sent.append(report)
+    assert sent == ["specialist_daily", "director_monthly", "director_quarterly"]
+
+
+def test_another_key_or_zone_is_refused_before_anything_is_landed(
+    settings: Settings, workspace: Path, tmp_path: Path
+) -> None:
+    run.load(settings, "page_views", ["kumo"], [DAY], AT)
+    before = [(row["hash"], row["landed_at"]) for row in RunLog(settings).slices()]
+    with pytest.raises(ConfigurationError, match="KPI_HASH_KEY is not the key"):
+        run.load(replace(settings, hash_key="another key"), "page_views", ["kumo"], [DAY], AT)
+    moved = tmp_path / "moved"
+    shutil.copytree(workspace, moved)
+    products = moved / "organisation" / "products.csv"
+    products.write_text(products.read_text().replace("Asia/Tokyo", "Europe/London"))
+    with pytest.raises(ConfigurationError) as refused:
+        run.load(replace(settings, workspace=moved), "page_views", ["kumo"], [DAY], AT)
+    assert str(refused.value) == (
+        "organisation/products.csv: time_zone of kumo is 'Europe/London', but its data landed "
+        "under 'Asia/Tokyo' and cannot be moved. Put 'Asia/Tokyo' back, or start a "
+        "product with a new product_id."
+    )
+    after = [(row["hash"], row["landed_at"]) for row in RunLog(settings).slices()]
+    assert after == before
 
 
 def test_a_span_that_ends_before_it_begins_is_refused(settings: Settings) -> None:

@@ -13,6 +13,10 @@ periods as (
     select * from {{ ref('dim_periods') }}
 ),
 
+days as (
+    select * from {{ ref('int_calendar_days') }}
+),
+
 touched as (
     select * from {{ ref('int_periods_touched') }} where layer = 'status'
 ),
@@ -61,7 +65,7 @@ people as (
     select * from {{ ref('dim_people') }}
 ),
 
--- who reads what for which period: as things stand on the period's last day
+-- who reads what for which period that is over: as things stand on its last day
 reads as (
     select distinct
         r.report,
@@ -80,6 +84,7 @@ reads as (
     inner join touched as t on p.grain = t.grain and p.period_start = t.period_start
     inner join reader_scopes as s
         on r.rank = s.rank and s.valid_from <= p.last_day and p.last_day < s.valid_until
+    where p.last_day <= (select max(d.day) from days as d)
 ),
 
 -- the stages a scope is judged by: its product's, or those of all products it covers
