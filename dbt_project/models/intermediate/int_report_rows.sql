@@ -247,7 +247,7 @@ judged as (
             incomplete_because = 'absent_days' or value is null, false
         ) as is_unknown,
         -- nothing happened, nothing did before, and nothing was asked for
-        incomplete_because is distinct from 'absent_days'
+        coalesce(incomplete_because, 'complete') <> 'absent_days'
         and coalesce(value, 0) = 0
         and coalesce(previous_value, 0) = 0
         and coalesce(last_year_value, 0) = 0
