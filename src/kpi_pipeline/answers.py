@@ -8,11 +8,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Literal, TextIO
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from kpi_pipeline.errors import ConfigurationError
 from kpi_pipeline.periods import GRAINS
 from kpi_pipeline.settings import Settings
+from kpi_pipeline.workspace import SCOPE_KINDS
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 Table = Literal["fct_kpi_values", "fct_kpi_status"]
 Format = Literal["table", "csv", "json"]
@@ -40,8 +44,8 @@ def asked(
 ) -> Iterator[tuple[list[str], Iterator[Row]]]:
     """Column names and rows, in key order, from the published file opened read-only.
 
-    Raises ConfigurationError for a KPI, grain or scope kind that does not exist, and PipelineError
-    when nothing is published.
+    Raises ConfigurationError for a KPI, grain, scope or product that does not exist, and
+    PipelineError when nothing is published.
     """
     from kpi_pipeline import warehouse
 
@@ -49,6 +53,8 @@ def asked(
         known = [row[0] for row in connection.execute("select kpi_id from dim_kpis").fetchall()]
         _refuse_unknown("KPI", question.kpis, known)
         _refuse_unknown("grain", question.grains, GRAINS)
+        _refuse_unknown("product", question.products, _published(connection, "product_id"))
+        _refuse_unknown_scopes(connection, question.scopes)
         where, values = _conditions(question)
         cursor = connection.execute(f"select * from {table}{where} order by {KEY}", values)  # noqa: S608  # a literal
         yield [column[0] for column in cursor.description], _batches(cursor.fetchmany)
@@ -90,13 +96,34 @@ def _conditions(question: Question) -> tuple[str, list[Any]]:
     return (f" where {' and '.join(parts)}" if parts else ""), values
 
 
+def _refuse_unknown_scopes(connection: DuckDBPyConnection, scopes: Sequence[str]) -> None:
+    asked_for = [scope.partition(":") for scope in scopes]
+    _refuse_unknown("scope kind", [kind for kind, _, _ in asked_for], SCOPE_KINDS)
+    for kind, has_id, scope_id in asked_for:
+        if has_id:
+            known = _published(connection, "scope_id", "where scope_kind = ?", [kind])
+            _refuse_unknown(kind, [scope_id], known)
+
+
+def _published(
+    connection: DuckDBPyConnection, column: str, where: str = "", values: Sequence[str] = ()
+) -> list[str]:
+    """What the values published stand for, whatever their KPI and period."""
+    rows = connection.execute(
+        f"select distinct {column} from fct_kpi_values {where}",  # noqa: S608  # literals
+        list(values),
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
 def _refuse_unknown(what: str, wanted: Sequence[str], known: Sequence[str]) -> None:
     from difflib import get_close_matches
 
     for name in wanted:
         if name not in known:
             near = get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"expected {', '.join(sorted(known))}."
+            there = ", ".join(sorted(known)) or "none at all"
+            hint = f"did you mean {near[0]!r}?" if near else f"expected {there}."
             raise ConfigurationError(f"There is no {what} {name!r}; {hint}")
 
 

@@ -177,6 +177,8 @@ def land(
     moment, days = _now(at), tuple(each_day(first, last))
     if not days:
         raise ConfigurationError(f"--to {last} is before --from {first}; give the later day last.")
+    for name in product or ():
+        _refuse_unknown_product(name)
     with _Watched() as watched:
         for name in feed or FEEDS:
             settings = _settings()
@@ -343,6 +345,18 @@ def docs(
 
 def _settings() -> Settings:
     return from_environment(os.environ)
+
+
+def _refuse_unknown_product(product_id: str) -> None:
+    from difflib import get_close_matches
+
+    known = steps.workspace_of(_settings()).products
+    if product_id not in known:
+        near = get_close_matches(product_id, known, n=1)
+        raise ConfigurationError(
+            f"There is no product {product_id!r}; products: {', '.join(known) or 'none'}"
+            + (f"; did you mean {near[0]!r}?" if near else ".")
+        )
 
 
 def _now(at: datetime | None) -> datetime:

@@ -19,6 +19,7 @@ from kpi_pipeline.cli import main
 from kpi_pipeline.errors import ConfigurationError
 from kpi_pipeline.runlog import RunLog
 from kpi_pipeline.settings import Settings, from_environment
+from kpi_pipeline.workspace import load
 
 COLUMNS = (
     "kpi_id,product_id,scope_kind,scope_id,grain,period_start,as_of_date,period_end,value,"
@@ -105,7 +106,7 @@ def test_values_without_filters_are_all_rows_with_the_columns_of_the_table(
         (["--kpi", "ctr", "--kpi", "page_views", "--grain", "day"], ["120", ""]),
         (["--scope", "company"], ["4000.5"]),
         (["--scope", "channel:email", "--scope", "company"], ["0.1", "4000.5"]),
-        (["--scope", "channel:other"], []),
+        (["--scope", "channel:email", "--grain", "day"], []),
         (["--product", "(all)"], ["4000.5"]),
         (["--from", "2024-06-25", "--to", "2024-06-29"], ["120"]),
         (["--as-of", "2024-06-30", "--grain", "day"], [""]),
@@ -164,6 +165,12 @@ def test_a_table_lines_up_and_shows_unknown_as_a_dash(
     [
         (["values", "--kpi", "page_view"], 2, "did you mean 'page_views'?"),
         (["values", "--grain", "year"], 2, "expected day, month, quarter, week"),
+        (["values", "--product", "cost"], 2, "no product 'cost'; did you mean 'costa'?"),
+        (["values", "--product", "x"], 2, "There is no product 'x'; expected (all), costa."),
+        (["status", "--scope", "persn:ana"], 2, "scope kind 'persn'; did you mean 'person'?"),
+        (["values", "--scope", "x"], 2, "expected channel, company, person, product, team."),
+        (["values", "--scope", "channel:emial"], 2, "no channel 'emial'; did you mean 'email'?"),
+        (["values", "--scope", "person:ana"], 2, "no person 'ana'; expected none at all."),
         (["run", "--from", "2024-06-30", "--to", "2024-06-29"], 2, "is before --from"),
         (["run", "--from", "30/06/2024", "--to", "2024-06-30"], 2, "write YYYY-MM-DD"),
         (["send", "--at", "2024-07-01T12:00"], 2, "has no offset"),
@@ -186,6 +193,19 @@ def test_mistakes_are_a_sentence_on_stderr_and_a_code(
     assert "Traceback" not in err
 
 
+def test_a_product_that_is_not_there_is_not_landed(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kpi(monkeypatch, capsys, "init")
+    known = list(load(settings.workspace).products)
+    days = ["--from", "2024-06-30", "--to", "2024-06-30"]
+    code, out, err = kpi(monkeypatch, capsys, "land", *days, "--product", known[0][:-1])
+    assert (code, out) == (2, "")
+    assert f"There is no product {known[0][:-1]!r}; products: {', '.join(known)}; " in err
+    assert f"did you mean {known[0]!r}?" in err
+    assert not (settings.home / "landing").exists()
+
+
 def test_nothing_published_is_a_sentence(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -201,7 +221,8 @@ def test_a_defect_is_one_sentence_and_keeps_the_traceback_in_a_file(
         raise ZeroDivisionError("of its own making")
 
     monkeypatch.setattr("kpi_pipeline.run.send", broken)
-    code, _, err = kpi(monkeypatch, capsys, "send", "--at", "2024-07-01T12:00Z")
+    arguments = ("send", "--at", "2024-07-01T12:00Z", "--report", "specialist_daily")
+    code, _, err = kpi(monkeypatch, capsys, *arguments)
     assert code == 70
     assert "ZeroDivisionError: of its own making" in err
     assert "Traceback" not in err
@@ -265,8 +286,11 @@ def test_the_output_of_a_reader_that_leaves_early_ends_quietly(published: Settin
 
 def test_a_scope_may_hold_quotes_without_harm(published: Settings) -> None:
     question = answers.Question(scopes=("channel:x' or 1=1 --",))
-    with answers.asked(published, "fct_kpi_values", question) as (_, rows):
-        assert list(rows) == []
+    with (
+        pytest.raises(ConfigurationError, match="There is no channel"),
+        answers.asked(published, "fct_kpi_values", question),
+    ):
+        pass
 
 
 def test_days_bound_the_periods_start(published: Settings) -> None:

@@ -14,11 +14,12 @@ from kpi_pipeline.workspace.model import (
     Table,
     Workspace,
 )
-from kpi_pipeline.workspace.schema import ALL, TABLES, TEAMS
+from kpi_pipeline.workspace.schema import ALL, SCOPE_KINDS, TABLES, TEAMS
 from kpi_pipeline.workspace.writing import write_template
 
 __all__ = [
     "ALL",
+    "SCOPE_KINDS",
     "TABLES",
     "TEAMS",
     "Aggregate",
