@@ -8,7 +8,7 @@ import pytest
 from babel import Locale
 
 from kpi_pipeline.periods import Calendar, Grain, period_of
-from kpi_pipeline.reporting.formats import BABEL_LOCALES, Formats
+from kpi_pipeline.reporting.formats import BABEL_LOCALES, Formats, bar
 
 ENGLISH = Formats(Locale.parse(BABEL_LOCALES["en"]), str)
 SPANISH = Formats(Locale.parse(BABEL_LOCALES["es"]), str)
@@ -36,6 +36,34 @@ def test_a_value_is_written_in_its_unit(
 ) -> None:
     written = [f.amount(value, unit, "EUR").replace("\u00a0", " ") for f in (ENGLISH, SPANISH)]
     assert written == [english, spanish]
+
+
+@pytest.mark.parametrize(
+    ("share", "english", "filled"),
+    [
+        (None, "n/a", None),
+        (0.0, "0%", 0),
+        (0.76, "76%", 76),
+        (0.993, "99.3%", 99),
+        (0.99949, "99.9%", 99),
+        (0.9996, "99.9%", 99),
+        (0.9999999, "99.9%", 99),
+        (1.0, "100%", 100),
+        (1.0000001, "100.1%", 100),
+        (1.0026, "100.3%", 100),
+        (1.00499, "100.5%", 100),
+        (1.005, "100.5%", 100),
+        (1.0051, "101%", 100),
+        (1.24, "124%", 100),
+    ],
+)
+def test_only_a_target_met_exactly_reads_100_percent(
+    share: float | None, english: str, filled: int | None
+) -> None:
+    assert ENGLISH.attainment(share) == english
+    spanish = english.replace(".", ",").replace("%", "\u00a0%")
+    assert SPANISH.attainment(share) == spanish
+    assert share is None or bar(share) == filled
 
 
 @pytest.mark.parametrize(

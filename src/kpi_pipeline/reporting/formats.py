@@ -32,6 +32,7 @@ class Formats:
             "change": self.change,
             "count": self.count,
             "percent": self.percent,
+            "attainment": self.attainment,
             "day_long": self.day_long,
             "date_long": self.date_long,
             "day_short": self.day_short,
@@ -85,9 +86,22 @@ class Formats:
         if value is None:
             return self.gettext("n/a")
         size = abs(value)
-        digits = "0" if size >= 1 or size == 0 else "0.#" if size >= 0.01 else "0.##"
+        return self._percent(
+            value, "0" if size >= 1 or size == 0 else "0.#" if size >= 0.01 else "0.##"
+        )
+
+    def _percent(self, value: float, digits: str) -> str:
         sign = NO_BREAK if self.locale.language == "es" else ""
         return str(format_percent(value, f"#,##{digits}{sign}%", locale=self.locale))
+
+    def attainment(self, share: float | None) -> str:
+        """As `percent`, but 100% only for exactly that: a target missed by little reads 99.9%, one
+        beaten by little 100.1%."""
+        if share is not None and 0.999 <= share < 1:
+            return self.percent(0.999)
+        if share is not None and 1 < share <= 1.005:
+            return self._percent(max(share, 1.001), "0.#")
+        return self.percent(share)
 
     def day_long(self, day: date) -> str:
         return str(format_date(day, "full", locale=self.locale))
@@ -154,5 +168,5 @@ def opening(sentence: str) -> str:
 
 
 def bar(attainment: float) -> int:
-    """How much of a bar is filled, in whole percent from 0 to 100."""
-    return round(min(max(attainment, 0.0), 1.0) * 100)
+    """How much of a bar is filled, in whole percent from 0 to 100; 100 only from 1 on."""
+    return 100 if attainment >= 1 else min(round(max(attainment, 0.0) * 100), 99)
