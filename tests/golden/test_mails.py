@@ -52,6 +52,20 @@ def test_a_subject_is_one_line(tmp_path: Path) -> None:
     assert mail.subject.splitlines() == [mail.subject]
 
 
+def test_an_abbreviation_at_a_sentences_end_has_one_full_stop(tmp_path: Path) -> None:
+    published = SCENARIOS["manager_week"].build()
+    for row in published.rows["rpt_manager_weekly"]:
+        row["previous_change"] = 0.014
+    for row in published.rows["dim_kpis"]:
+        row["unit"] = "share"
+    for row in published.rows["dim_people"]:
+        row["locale"] = "es"
+    mail = _render(SCENARIOS["manager_week"], published.write(tmp_path / "published.duckdb"))
+    for text in (mail.text, mail.html):
+        assert "subida de 1,4\u00a0p.\u00a0p." in text
+        assert "p.." not in text
+
+
 def render_scenario(scenario: Scenario, folder: Path) -> RenderedMail:
     return _render(scenario, scenario.build().write(folder / "published.duckdb"))
 

@@ -103,7 +103,13 @@ def _inliner() -> css_inline.CSSInliner:
 
 def one_line(text: str) -> str:
     """Runs of blanks and line breaks as one blank; no-break spaces stay."""
-    return re.sub(r"[ \t\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+", " ", text).strip(" ")
+    line = re.sub(r"[ \t\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+", " ", text).strip(" ")
+    return one_stop(line)
+
+
+def one_stop(text: str) -> str:
+    """A sentence that ends with an abbreviation has one full stop: `1,4 p. p.`, not `1,4 p. p..`"""
+    return re.sub(r"(?<=\w)\.\.(?=\s|$)", ".", text)
 
 
 def _language(locale: str) -> str:
@@ -114,7 +120,7 @@ def _language(locale: str) -> str:
 def _tidy(text: str) -> str:
     """No trailing blanks and never two empty lines."""
     lines: list[str] = []
-    for line in (raw.rstrip() for raw in text.splitlines()):
+    for line in (one_stop(raw.rstrip()) for raw in text.splitlines()):
         if line or (lines and lines[-1]):
             lines.append(line)
     return "\n".join(lines).strip() + "\n"
