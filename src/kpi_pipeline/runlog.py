@@ -17,6 +17,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
+from kpi_pipeline.errors import ConfigurationError
 from kpi_pipeline.settings import Settings
 from kpi_pipeline.slices import Slice
 
@@ -159,13 +160,35 @@ class SliceAudit:
     stopped: int
 
 
+def state_address(url: str) -> sa.URL:
+    """The parsed KPI_STATE_URL; raises ConfigurationError, without its password, when no database
+    can be reached by it."""
+    expected = (
+        "expected an address such as sqlite:////folder/state.db or "
+        "postgresql+psycopg2://user:password@host/database."
+    )
+    try:
+        parsed = sa.make_url(url)
+    except (sa.exc.ArgumentError, ValueError) as error:
+        raise ConfigurationError(f"KPI_STATE_URL is not an address; {expected}") from error
+    try:
+        parsed.get_dialect().import_dbapi()
+    except (sa.exc.ArgumentError, ImportError) as error:
+        raise ConfigurationError(
+            f"KPI_STATE_URL names {parsed.drivername!r}, for which no driver is installed; "
+            f"{expected}"
+        ) from error
+    return parsed
+
+
 def state_engine(url: str) -> sa.Engine:
     """An engine for run log and ledger. No pool, so that it survives a fork.
 
     SQLite: WAL, 30 s busy timeout, and `BEGIN IMMEDIATE` for connections with the execution option
-    `writes`, because a transaction that reads first cannot wait for the lock later.
+    `writes`, because a transaction that reads first cannot wait for the lock later. Raises
+    ConfigurationError for a URL that names no database.
     """
-    parsed = sa.make_url(url)
+    parsed = state_address(url)
     if parsed.get_backend_name() != "sqlite":
         return sa.create_engine(parsed, poolclass=NullPool)
     if parsed.database and parsed.database != ":memory:":

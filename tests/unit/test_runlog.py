@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from kpi_pipeline.delivery.ledger import Ledger
+from kpi_pipeline.errors import ConfigurationError
 from kpi_pipeline.runlog import Check, RunLog, SliceAudit
 from kpi_pipeline.settings import Settings
 from kpi_pipeline.slices import Slice
@@ -46,6 +48,28 @@ def test_run_is_kept_with_its_arguments_and_outcome_in_utc(log: RunLog) -> None:
         }
     ]
     assert log.runs()[0]["started_at"].tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("foo://u:secret@x", "KPI_STATE_URL names 'foo', for which no driver is installed; "),
+        ("postgresql+foo://u:secret@x", "names 'postgresql\\+foo', for which no driver"),
+        ("mysql+nothing://u:secret@x", "names 'mysql\\+nothing', for which no driver"),
+        ("secret", "KPI_STATE_URL is not an address; expected an address such as sqlite:////"),
+        ("postgresql://u:secret@x:port/d", "KPI_STATE_URL is not an address; "),
+    ],
+)
+def test_an_address_of_no_database_is_refused_without_its_password(
+    tmp_path: Path, url: str, sentence: str
+) -> None:
+    settings = Settings(
+        workspace=tmp_path, home=tmp_path, state_url=url, project=tmp_path, mail_from="a@b"
+    )
+    for opened in (RunLog, Ledger):
+        with pytest.raises(ConfigurationError, match=sentence) as refused:
+            opened(settings)
+        assert "secret" not in str(refused.value)
 
 
 def test_time_without_zone_is_refused(log: RunLog) -> None:

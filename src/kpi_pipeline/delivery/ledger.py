@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from kpi_pipeline.delivery.due import MAX_TRIES, Decision, LedgerRow
+from kpi_pipeline.runlog import state_address
 from kpi_pipeline.settings import Settings
 
 METADATA = sa.MetaData()
@@ -103,7 +104,7 @@ class Ledger:
 
     def __init__(self, settings: Settings) -> None:
         settings.home.mkdir(parents=True, exist_ok=True)
-        url = sa.make_url(settings.state_url)
+        url = state_address(settings.state_url)
         wait = {"timeout": 60} if url.get_backend_name() == "sqlite" else {}
         self._engine = sa.create_engine(url, connect_args=wait, pool_pre_ping=True)
         METADATA.create_all(self._engine)
