@@ -81,8 +81,11 @@ def _environment(settings: Settings) -> Finding:
 
 def _workspace(settings: Settings) -> Finding:
     from kpi_pipeline import workspace
+    from kpi_pipeline.catalogue import check_kpis_named, kpis
 
     space = workspace.load(settings.workspace)
+    if settings.dbt_project.is_dir():  # else the environment is what is to be mended
+        check_kpis_named(space, kpis(settings.dbt_project))
     said = (
         f"{settings.workspace}: {len(space.products)} products, {len(space.sources)} sources, "
         f"{len(space.people)} people"
