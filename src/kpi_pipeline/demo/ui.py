@@ -1,4 +1,8 @@
-"""`make up`: Airflow with all its processes at 127.0.0.1, over the demonstration, until Ctrl-C."""
+"""`make up`: Airflow with all its processes, over the demonstration, until Ctrl-C.
+
+UI and API answer only at 127.0.0.1. Airflow's two log servers listen on all interfaces: it has no
+setting for their address, and gives logs only to who holds a token signed with its secret.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +71,8 @@ def running(place: Place, port: int | None = None) -> Iterator[Running]:
 
 
 def environment(place: Place, ports: list[int]) -> dict[str, str]:
-    """The demonstration's environment, and the addresses of Airflow's servers: loopback only."""
+    """The demonstration's environment, and Airflow's servers: at loopback, but for its log servers,
+    of which only the port can be set."""
     api, worker_logs, trigger_logs, health = (str(port) for port in ports)
     folder = str(Path(sys.executable).parent)
     inherited = place.environment()
@@ -81,6 +86,7 @@ def environment(place: Place, ports: list[int]) -> dict[str, str]:
         "AIRFLOW__API__WORKERS": "1",
         "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": worker_logs,
         "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": trigger_logs,
+        "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_HOST": HOST,
         "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT": health,
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "60",
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "60",
@@ -141,6 +147,19 @@ def prepare(place: Place) -> None:
         raise PipelineError(f"Airflow's database could not be made; {stream.name} says why.")
 
 
+def said(url: str, place: Place) -> str:
+    """What the terminal shows while Airflow runs."""
+    return f"""
+Airflow is at {url} — no login. UI and API answer only this machine; Airflow's
+own log servers cannot be bound to loopback, so they listen on all its addresses.
+Run a day by hand: a load DAG, "Trigger", partition key 2024-06-30; when all four loads of a key
+have ended, compute_kpis starts by itself. Then trigger a send DAG with
+    {{"at": "2024-07-01T18:00:00+00:00"}}
+Its mails: {place.index}
+Ctrl-C ends it, with everything it started.
+"""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m kpi_pipeline.demo.ui", description=__doc__)
     parser.add_argument("--home", type=Path, default=PROJECT / "out", help="the demonstration")
@@ -152,17 +171,7 @@ def main() -> None:
         print("Starting Airflow …", flush=True)
         prepare(place)
         with running(place, arguments.port) as started:
-            print(
-                f"""
-Airflow is at {started.url} — no login, this machine only.
-Run a day by hand: a load DAG, "Trigger", partition key 2024-06-30; when all four loads of a key
-have ended, compute_kpis starts by itself. Then trigger a send DAG with
-    {{"at": "2024-07-01T18:00:00+00:00"}}
-Its mails: {place.index}
-Ctrl-C ends it, with everything it started.
-""",
-                flush=True,
-            )
+            print(said(started.url, place), flush=True)
             while started.is_alive():
                 time.sleep(0.5)
         print("Airflow ended by itself; out/logs/standalone.log says why.", file=sys.stderr)
