@@ -166,7 +166,8 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=None, help="default: a free one")
     arguments = parser.parse_args()
     place = Place(arguments.home.absolute())
-    signal.signal(signal.SIGTERM, _stop)
+    for asked in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(asked, _stop)
     try:
         print("Starting Airflow …", flush=True)
         prepare(place)
