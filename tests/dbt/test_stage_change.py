@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import duckdb
+import pytest
 import small_company
 
 from kpi_pipeline import run
@@ -27,7 +28,7 @@ def test_both_stages_headline_and_the_old_one_is_judged_to_its_last_day(tmp_path
             "'active_users') order by position"
         ).fetchall()
         values = connection.execute(
-            "select r.value, r.target, v.value from reports.rpt_director_monthly r "
+            "select r.value, r.target, r.attainment, v.value from reports.rpt_director_monthly r "
             "inner join kpis.fct_kpi_values v using (kpi_id, product_id, scope_kind, scope_id, "
             "grain, period_start, as_of_date) where r.section = 'products' and r.kpi_id = 'visits' "
             "and r.product_id = 'rio' and r.period_start = '2024-02-01'"
@@ -40,5 +41,8 @@ def test_both_stages_headline_and_the_old_one_is_judged_to_its_last_day(tmp_path
         ("brand", "headline", "unique_visitors", "2024-02-14"),
         ("brand", "headline", "page_views", "2024-02-14"),
     ]
-    ((shown, target, to_date),) = values
-    assert (shown, target) == (to_date, 500.0)
+    ((shown, target, attainment, to_date),) = values
+    assert shown == to_date
+    # 14 of February's 29 days
+    assert target == pytest.approx(500 * 14 / 29)
+    assert attainment == pytest.approx(to_date / target)

@@ -186,8 +186,13 @@ rows_found as (
         s.last_year_value,
         s.last_year_change,
         s.last_year_change_share,
-        s.target,
-        s.attainment,
+        -- a stage that ended inside the period answers for its days' share of what adds up over days
+        case
+            when s.as_of_date = r.last_day then s.target
+            when k.is_additive
+                then s.target * (s.as_of_date - r.period_start + 1) / (r.period_end - r.period_start)
+        end as target_to_date,
+        case when s.attainment is not null then {{ ratio('s.value', 'target_to_date') }} end as attainment,
         s.reason
     from reads as r
     inner join roles as o
@@ -233,7 +238,7 @@ rows_found as (
 
 judged as (
     select
-        *,
+        * rename (target_to_date as target),
         case
             when previous_change is null or direction = 'neither' then 'none'
             when previous_change = 0 then 'flat'
