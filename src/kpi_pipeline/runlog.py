@@ -87,6 +87,8 @@ SLICES = sa.Table(
     sa.Column("checks_passed", sa.Integer, nullable=False),
     sa.Column("checks_warned", sa.Integer, nullable=False),
     sa.Column("checks_stopped", sa.Integer, nullable=False),
+    sa.Column("first_at", UtcDateTime),
+    sa.Column("last_at", UtcDateTime),
 )
 CHECKS = sa.Table(
     "checks",
@@ -217,6 +219,7 @@ class RunLog:
         self._engine = state_engine(settings.state_url)
         with self._writing() as connection:
             METADATA.create_all(connection)
+            _add_missing_columns(connection)
 
     def start_run(self, kind: str, arguments: Mapping[str, object], at: datetime) -> str:
         """A new run's id, fit for file names: kind, time (UTC) and six random hex digits."""
@@ -381,6 +384,19 @@ class RunLog:
         connection.execute(sa.insert(SLICES), list(rows))
 
 
+def _add_missing_columns(connection: sa.Connection) -> None:
+    """Columns that a newer version has and an older database lacks; they may all be NULL."""
+    inspector = sa.inspect(connection)
+    for table in METADATA.sorted_tables:
+        there = {column["name"] for column in inspector.get_columns(table.name)}
+        for column in table.columns:
+            if column.name not in there:
+                kind = column.type.compile(connection.dialect)
+                connection.exec_driver_sql(
+                    f"alter table {table.name} add column {column.name} {kind}"
+                )
+
+
 def _key(piece: Slice) -> tuple[str, str, date]:
     return piece.feed, piece.product_id, piece.day
 
@@ -406,4 +422,6 @@ def _row_of(piece: Slice, run_id: str, at: datetime) -> Row:
         "checks_passed": 0,
         "checks_warned": 0,
         "checks_stopped": 0,
+        "first_at": piece.first_at,
+        "last_at": piece.last_at,
     }

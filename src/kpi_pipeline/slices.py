@@ -14,7 +14,7 @@ from typing import Literal, cast
 from kpi_pipeline.errors import PipelineError
 
 SliceStatus = Literal["landed", "absent", "rejected"]
-ADAPTER = "files/1"
+ADAPTER = "files/2"
 SLICE_FILE = "slice.json"
 
 
@@ -31,7 +31,9 @@ class Slice:
     """What `slice.json` says. Counts are source rows summed over tables.
 
     read = landed + quarantined + dropped, unless the slice is rejected for that very reason.
-    `hash` covers status and table contents, and not when or by whom it was landed.
+    `hash` covers status and table contents, and not when or by whom it was landed. dropped_by:
+    the rule that dropped rows, to their number. first_at, last_at: of the rows that have a time.
+    unused_columns: columns of the source nobody declared.
     """
 
     feed: str
@@ -49,6 +51,10 @@ class Slice:
     reason: str | None = None
     adapter: str = ADAPTER
     key_id: str = ""
+    dropped_by: Mapping[str, int] = field(default_factory=dict)
+    first_at: datetime | None = None
+    last_at: datetime | None = None
+    unused_columns: tuple[str, ...] = ()
 
     @property
     def files(self) -> set[str]:
@@ -93,7 +99,15 @@ def read_slice(folder: Path) -> Slice | None:
         reason=data["reason"],
         adapter=data["adapter"],
         key_id=data["key_id"],
+        dropped_by=data.get("dropped_by", {}),
+        first_at=_moment(data.get("first_at")),
+        last_at=_moment(data.get("last_at")),
+        unused_columns=tuple(data.get("unused_columns", ())),
     )
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
 
 
 def write_slice(folder: Path, piece: Slice) -> None:
@@ -111,6 +125,10 @@ def write_slice(folder: Path, piece: Slice) -> None:
         "landed": piece.landed,
         "quarantined": piece.quarantined,
         "dropped": piece.dropped,
+        "dropped_by": dict(sorted(piece.dropped_by.items())),
+        "first_at": piece.first_at.isoformat() if piece.first_at else None,
+        "last_at": piece.last_at.isoformat() if piece.last_at else None,
+        "unused_columns": list(piece.unused_columns),
         "hash": piece.hash,
         "arrived_at": piece.arrived_at.astimezone(UTC).isoformat(),
         "adapter": piece.adapter,

@@ -101,6 +101,8 @@ def test_slice_state_is_replaced_only_when_its_hash_changes(log: RunLog) -> None
         "checks_passed": 5,
         "checks_warned": 1,
         "checks_stopped": 0,
+        "first_at": None,
+        "last_at": None,
     }
     assert log.slices() == [expected]
     assert log.record_slices([PIECE], "run-2", AT + timedelta(days=1)) == 0

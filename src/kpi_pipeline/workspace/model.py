@@ -13,7 +13,9 @@ from kpi_pipeline.periods import Calendar, Grain
 
 OrgType = Literal["text", "date", "number", "integer", "boolean"]
 Rank = Literal["specialist", "manager", "director"]
-Format = Literal["csv", "jsonl", "parquet"]
+Format = Literal["csv", "jsonl", "parquet", "xlsx", "access_log"]
+LogFormat = Literal["common", "combined", "nginx_json", "w3c"]
+Deduplicate = Literal["no", "identical", "last_file"]
 Arrival = Literal["file_per_day", "covering"]
 OnMissing = Literal["withhold", "skip"]
 
@@ -67,11 +69,60 @@ class Aggregate:
 
 
 @dataclass(frozen=True)
+class Share:
+    """A column given as a share or a mean of another: `Bounce rate` of visits, seconds a visit.
+
+    column: source column. of: contract column it refers to. is_percent: 45.3 means 45.3 %.
+    """
+
+    column: str
+    of: str
+    is_percent: bool
+
+
+@dataclass(frozen=True)
+class Unpivot:
+    """A wide file: one column a day. Columns whose header follows `header` (strptime) become rows.
+
+    name: contract column that gets the header. value: contract column that gets the cell.
+    """
+
+    header: str
+    name: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Pages:
+    """What of an access log is a page view; None where the documented default holds.
+
+    methods, statuses: what counts. not_pages: regular expressions of paths that do not. hosts: the
+    only hosts that count, where the log names them. bots: further user agents, as expressions.
+    """
+
+    methods: tuple[str, ...] | None = None
+    statuses: tuple[str, ...] | None = None
+    not_pages: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    bots: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Source:
     """One set of files that holds one feed table of one product. Attributes are named as in YAML.
 
-    files: pattern relative to the workspace, or absolute. columns: contract column to source
-    column. constants: contract column to value. time_format: strptime, None for ISO 8601.
+    files: pattern relative to the workspace, absolute, or a URL of an object store; {day} is a day.
+    member: pattern of the files inside a ZIP. sheets: patterns of sheets of an XLSX.
+    encoding: a name Python knows. header_row: line of the header, from 1. total_rows: texts that
+    begin a row which is a total. ends_at_blank_line: what follows a blank line is no row.
+    columns: contract column to source column. constants: contract column to value. shares: contract
+    column to the share or mean it is given as. null_tokens_of: contract column to its own tokens.
+    time_format: strptime, None for ISO 8601. optional: columns that may be missing from a file.
+    product_column: source column that says which product a row is of; product_values are this
+    product's, other_values those of other products or ignored ones.
+    several_files_a_day: `add`, or `last`: the last by name replaces the others of its day.
+    restates_days: how many days before a new one are read again. log_fields: name of a log's field
+    to its JSON key.
     """
 
     feed: str
@@ -89,6 +140,27 @@ class Source:
     delimiter: str = ","
     aggregate: Aggregate | None = None
     on_repeat: Literal["error", "sum"] = "error"
+    member: str = "*"
+    sheets: tuple[str, ...] = ()
+    encoding: str = "utf-8"
+    header_row: int = 1
+    total_rows: tuple[str, ...] = ()
+    ends_at_blank_line: bool = False
+    decimal_separator: str = "."
+    thousands_separator: str = ""
+    shares: Mapping[str, Share] = field(default_factory=dict, hash=False)
+    null_tokens_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    unpivot: Unpivot | None = None
+    optional: tuple[str, ...] = ()
+    product_column: str | None = None
+    product_values: tuple[str, ...] = ()
+    other_values: tuple[str, ...] = ()
+    several_files_a_day: Literal["add", "last"] = "add"
+    dedupe_across_files: Deduplicate = "no"
+    restates_days: int = 0
+    log_format: LogFormat = "combined"
+    log_fields: Mapping[str, str] = field(default_factory=dict, hash=False)
+    pages: Pages = Pages()
 
 
 @dataclass(frozen=True)

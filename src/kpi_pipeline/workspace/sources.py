@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from collections.abc import Mapping as Mapped
+from dataclasses import dataclass
 from datetime import time
 from pathlib import Path
 from typing import cast
 
 from kpi_pipeline.feeds.contracts import FEEDS, Feed, FeedTable
 from kpi_pipeline.workspace.checks import known, unknown
-from kpi_pipeline.workspace.model import Aggregate, Arrival, Format, Source, Table
-from kpi_pipeline.workspace.problems import Problems, nearest, one_of
+from kpi_pipeline.workspace.model import Arrival, Deduplicate, Source, Table
+from kpi_pipeline.workspace.problems import Problems
+from kpi_pipeline.workspace.source_columns import read_aggregate, read_columns, read_unpivot
+from kpi_pipeline.workspace.source_layout import read_layout
 from kpi_pipeline.workspace.tables import is_time_zone
-from kpi_pipeline.workspace.yaml_file import Mapping, Node, read
+from kpi_pipeline.workspace.yaml_file import Mapping, read
 
 FILE = "sources.yml"
 DEFAULT_GIVE_UP_AT = "12:00"
+_DEDUPE: dict[str, Deduplicate] = {
+    "true": "identical",
+    "identical": "identical",
+    "last_file": "last_file",
+}
 _KEYS = (
     "feed",
     "table",
@@ -33,6 +40,23 @@ _KEYS = (
     "delimiter",
     "aggregate",
     "on_repeat",
+    "products",
+    "member",
+    "sheets",
+    "encoding",
+    "header_row",
+    "total_rows",
+    "ends_at_blank_line",
+    "decimal_separator",
+    "thousands_separator",
+    "unpivot",
+    "optional",
+    "several_files_a_day",
+    "dedupe_across_files",
+    "restates_days",
+    "log_format",
+    "log_fields",
+    "pages",
 )
 
 
@@ -55,24 +79,26 @@ def read_sources(
         top.add("sources", "is missing or empty; expected a list of sources.")
         return (), give_up_at
     found = [
-        _source(Mapping(FILE, f"sources[{n}]", entry, _KEYS, problems), tables)
+        source
         for n, entry in enumerate(entries.value, start=1)
+        for source in _sources(Mapping(FILE, f"sources[{n}]", entry, _KEYS, problems), tables)
     ]
-    return tuple(source for source in found if source is not None), give_up_at
+    return tuple(found), give_up_at
 
 
-def _source(entry: Mapping, tables: Mapped[str, Table]) -> Source | None:
+def _sources(entry: Mapping, tables: Mapped[str, Table]) -> list[Source]:
+    """The sources of an entry: one, or one for each product whose rows its files hold."""
     feed = FEEDS.get(entry.choice("feed", tuple(FEEDS)) or "")
-    product = entry.text("product", expected="a product_id of organisation/products.csv")
-    products = known(tables, "products", "product_id")
-    if product is not None and products and product not in products:
-        entry.add("product", unknown(product, "products", products))
-    form = entry.choice("format", ("csv", "jsonl", "parquet"))
+    shares = _products(entry, tables)
     arrival = entry.choice("arrival", ("file_per_day", "covering"))
     files = _files(entry, arrival)
+    layout = read_layout(entry)
     last_day_complete = entry.boolean("last_day_complete", False)
     if last_day_complete and arrival == "file_per_day":
         entry.add("last_day_complete", "has a meaning only with arrival: covering.")
+    several = entry.choice("several_files_a_day", ("add", "last"), "add")
+    if several == "last" and arrival == "covering":
+        entry.add("several_files_a_day", "has a meaning only with arrival: file_per_day.")
     zone = entry.text("time_zone", "UTC") or "UTC"
     if not is_time_zone(zone):
         entry.add("time_zone", f"'{zone}' is not an IANA time zone such as Europe/Madrid.")
@@ -82,41 +108,90 @@ def _source(entry: Mapping, tables: Mapped[str, Table]) -> Source | None:
             "time_format",
             f"'{time_format}' is not a strptime format; expected one such as %Y-%m-%d %H:%M:%S.",
         )
-    delimiter = entry.text("delimiter", ",") or ","
-    if len(delimiter) != 1:
-        entry.add("delimiter", f"'{delimiter}' is not one character.")
-    if "delimiter" in entry and form not in ("csv", None):
-        entry.add("delimiter", f"has a meaning only with format: csv, not {form}.")
     on_repeat = entry.choice("on_repeat", ("error", "sum"), "error")
+    restates = entry.whole("restates_days", 0)
+    dedupes = ("no", "false", "true", "identical", "last_file")
+    dedupe = entry.choice("dedupe_across_files", dedupes, "no")
     if feed is None:
-        return None
+        return []
     table = _table(entry, feed)
     if table is None:
-        return None
-    columns, constants = _mapped_columns(entry, table)
-    _check_kinds(entry, columns, constants, tables)
-    aggregate = _aggregate(entry, table)
-    if "on_repeat" in entry and on_repeat == "sum" and table.day_rule != "date":
+        return []
+    if layout.format == "access_log" and table.name != "page_views":
+        entry.add("format", f"access_log gives page_views, not {table.name}.")
+    columns = read_columns(entry, table, tables)
+    aggregate, unpivot = read_aggregate(entry, table), read_unpivot(entry, table)
+    if on_repeat == "sum" and table.day_rule != "date":
         entry.add("on_repeat", f"sum is for daily tables; {table.name} is not one.")
-    if product is None or form is None or arrival is None or files is None:
-        return None
-    return Source(
-        feed=feed.name,
-        table=table.name,
-        product=product,
-        files=files,
-        format=cast("Format", form),
-        arrival=cast("Arrival", arrival),
-        last_day_complete=last_day_complete,
-        columns=columns,
-        constants=constants,
-        time_format=time_format,
-        time_zone=zone,
-        null_tokens=entry.sequence("null_tokens", ("",)),
-        delimiter=delimiter,
-        aggregate=aggregate,
-        on_repeat="sum" if on_repeat == "sum" else "error",
-    )
+    if layout.format is None or arrival is None or files is None:
+        return []
+    return [
+        Source(
+            feed=feed.name,
+            table=table.name,
+            product=share.product,
+            files=files,
+            arrival=cast("Arrival", arrival),
+            last_day_complete=last_day_complete,
+            time_format=time_format,
+            time_zone=zone,
+            null_tokens=entry.sequence("null_tokens", ("",)),
+            aggregate=aggregate,
+            unpivot=unpivot,
+            on_repeat="sum" if on_repeat == "sum" else "error",
+            product_column=share.column,
+            product_values=share.values,
+            other_values=share.others,
+            several_files_a_day="last" if several == "last" else "add",
+            dedupe_across_files=_DEDUPE.get(dedupe or "no", "no"),
+            restates_days=restates,
+            **vars(columns),
+            **vars(layout),
+        )
+        for share in shares
+    ]
+
+
+@dataclass(frozen=True)
+class _Product:
+    """A product of an entry, and which values of which column mark its rows."""
+
+    product: str
+    column: str | None = None
+    values: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+
+
+def _products(entry: Mapping, tables: Mapped[str, Table]) -> list[_Product]:
+    products = known(tables, "products", "product_id")
+    if "products" not in entry:
+        name = entry.text("product", expected="a product_id of organisation/products.csv")
+        if name is not None and products and name not in products:
+            entry.add("product", unknown(name, "products", products))
+        return [_Product(name)] if name is not None else []
+    if "product" in entry:
+        entry.add("products", "stands beside product; expected one of them.")
+    keys = ("column", "values", "ignore")
+    node = entry.items["products"]
+    inner = Mapping(FILE, f"{entry.path}.products", node, keys, entry.problems)
+    column = inner.text("column", expected="the source column that says whose row it is")
+    values = inner.texts("values")
+    ignored = inner.sequence("ignore", ())
+    if not values:
+        inner.add("values", "is missing or empty; expected values and their product_id.")
+    for value, name in values.items():
+        if products and name not in products:
+            inner.add("values", f"'{value}' {unknown(name, 'products', products)}")
+    return [
+        _Product(
+            product,
+            column,
+            tuple(v for v, name in values.items() if name == product),
+            tuple(v for v, name in values.items() if name != product) + ignored,
+        )
+        for product in dict.fromkeys(values.values())
+        if column is not None
+    ]
 
 
 def _files(entry: Mapping, arrival: str | None) -> str | None:
@@ -134,74 +209,3 @@ def _table(entry: Mapping, feed: Feed) -> FeedTable | None:
     names = tuple(table.name for table in feed.tables)
     name = entry.choice("table", names, names[0])
     return next((table for table in feed.tables if table.name == name), None)
-
-
-def _mapped_columns(entry: Mapping, table: FeedTable) -> tuple[dict[str, str], dict[str, str]]:
-    columns, constants = entry.texts("columns"), entry.texts("constants")
-    names = [column.name for column in table.columns]
-    for key, mapped in (("columns", columns), ("constants", constants)):
-        for name in mapped:
-            _check_column(entry, f"{key}.{name}", name, names, table)
-    for name in columns.keys() & constants.keys():
-        entry.add("constants", f"'{name}' also stands under columns; expected it in one of them.")
-    return columns, constants
-
-
-def _check_column(
-    entry: Mapping, key: str, name: str, names: Iterable[str], table: FeedTable
-) -> None:
-    if name not in names:
-        top = entry.items[key.split(".")[0]].value
-        line = _line_of(top, name)
-        entry.problems.add(
-            entry.place(key, line),
-            f"'{name}' is not a column of {table.name}; expected {one_of(names)}."
-            f"{nearest(name, names)}",
-        )
-
-
-def _line_of(value: object, name: str) -> int | None:
-    if isinstance(value, dict):
-        node = value.get(name)
-        return node.line if isinstance(node, Node) else None
-    return None
-
-
-def _check_kinds(
-    entry: Mapping,
-    columns: Mapped[str, str],
-    constants: Mapped[str, str],
-    tables: Mapped[str, Table],
-) -> None:
-    """Constants that name a channel or a kind of activity must name a known one."""
-    for name, table, key in (
-        ("channel", "channels", "channel"),
-        ("kind", "activity_kinds", "kind"),
-    ):
-        value = constants.get(name)
-        names = known(tables, table, key)
-        if value is not None and name not in columns and names and value not in names:
-            entry.add("constants", f"{name} {unknown(value, table, names)}")
-
-
-def _aggregate(entry: Mapping, table: FeedTable) -> Aggregate | None:
-    node = entry.items.get("aggregate")
-    if node is None:
-        return None
-    if table.day_rule != "date":
-        entry.add("aggregate", f"is for daily tables; {table.name} is not one.")
-        return None
-    inner = Mapping(
-        FILE, f"{entry.path}.aggregate", node, ("date_from", "count", "sum"), entry.problems
-    )
-    date_from = inner.text("date_from", expected="the source column with each event's time")
-    counted, summed = inner.optional("count"), inner.texts("sum")
-    names = [column.name for column in table.columns if column.type in ("count", "decimal")]
-    if counted is not None and counted not in names:
-        inner.add("count", f"'{counted}' is not {one_of(names)}.{nearest(counted, names)}")
-    for name in summed:
-        if name not in names:
-            inner.add("sum", f"'{name}' is not {one_of(names)}.{nearest(name, names)}")
-    if counted is None and not summed:
-        inner.add("count", f"is missing, and sum too; expected {one_of(names)} in one of them.")
-    return Aggregate(date_from, counted, summed) if date_from else None

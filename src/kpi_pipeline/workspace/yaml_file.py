@@ -85,7 +85,10 @@ class Mapping:
                 rest = [k for k in keys if k not in node.value]
                 problems.add(
                     self.place(key, value.line),
-                    f"is not a known key; expected {one_of(keys)}.{nearest(key, rest or keys)}",
+                    f"is not a known key.{nearest(key, rest or keys)}"
+                    if len(keys) > 12 and nearest(key, rest or keys)
+                    else f"is not a known key; expected {one_of(keys)}."
+                    f"{nearest(key, rest or keys)}",
                 )
 
     def place(self, key: str | None = None, line: int | None = None) -> str:
