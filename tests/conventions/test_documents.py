@@ -54,8 +54,13 @@ def test_the_readme_lists_the_variables_there_are() -> None:
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "docs/runbook.md"])
 def test_commands_and_targets_that_are_named_exist(name: str) -> None:
     code = "\n".join(re.findall(r"^ {4,}.*$|`[^`]+`", _read(name), re.M))
-    commands = {command.name or command.callback.__name__ for command in app.registered_commands}
-    assert set(re.findall(r"(?<![\w./-])kpi ([a-z][a-z-]+)", code)) <= commands
+    commands = {command.name for command in app.registered_commands}
+    groups = {group.name: group.typer_instance for group in app.registered_groups}
+    named = re.findall(r"(?<![\w./-])kpi ([a-z][a-z-]+)(?: ([a-z]+))?", code)
+    assert {command for command, _ in named} <= commands | groups.keys()
+    for command, one in named:
+        if command in groups and one:
+            assert one in {each.name for each in groups[command].registered_commands}
     targets = set(re.findall(r"^([a-z-]+):", _read("Makefile"), re.M))
     assert set(re.findall(r"\bmake ([a-z-]+)", code)) <= targets
 

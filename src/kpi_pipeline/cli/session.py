@@ -1,0 +1,73 @@
+"""What a command has around it: the environment, the moment, and somebody who watches.
+
+The only module that reads the clock: it is the default of `--at`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from rich.console import Console
+
+from kpi_pipeline import run as steps
+from kpi_pipeline.errors import ConfigurationError
+from kpi_pipeline.settings import Settings, from_environment
+
+
+def settings() -> Settings:
+    """The settings of this process's environment."""
+    return from_environment(os.environ)
+
+
+def moment(at: datetime | None) -> datetime:
+    """`at`, or now."""
+    return at if at is not None else datetime.now(UTC)
+
+
+def refuse_unknown(what: str, wanted: Sequence[str], known: Sequence[str]) -> None:
+    """Raises ConfigurationError for the first name that is not known, with the nearest one."""
+    from difflib import get_close_matches
+
+    for name in wanted:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            raise ConfigurationError(
+                f"There is no {what} {name!r}; {what}s: {', '.join(known) or 'none'}"
+                + (f"; did you mean {near[0]!r}?" if near else ".")
+            )
+
+
+def refuse_unknown_products(products: Sequence[str]) -> None:
+    """Raises ConfigurationError for a product the workspace does not have."""
+    if products:
+        refuse_unknown("product", products, list(steps.workspace_of(settings()).products))
+
+
+class Watched:
+    """Shows progress on stderr: one changing line on a terminal, plain lines elsewhere."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True, highlight=False)
+        self._status = self._console.status("…") if self._console.is_terminal else None
+        self._began = time.monotonic()
+
+    def __enter__(self) -> Watched:
+        if self._status:
+            self._status.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._status:
+            self._status.stop()
+
+    def say(self, message: str) -> None:
+        """One step: what runs, and the seconds since the start."""
+        line = f"{time.monotonic() - self._began:6.1f} s  {message}"
+        if self._status:
+            self._status.update(line)
+        else:
+            print(line, file=sys.stderr, flush=True)
