@@ -89,6 +89,7 @@ SLICES = sa.Table(
     sa.Column("checks_stopped", sa.Integer, nullable=False),
     sa.Column("first_at", UtcDateTime),
     sa.Column("last_at", UtcDateTime),
+    sa.Column("first_landed_at", UtcDateTime),
 )
 CHECKS = sa.Table(
     "checks",
@@ -247,12 +248,22 @@ class RunLog:
         """Make these the current state of their slices; returns how many were new or changed.
 
         A slice whose hash is as before keeps its row, so its audit and landing time stay.
+        `first_landed_at` is when the slice first had rows to use, whatever replaced them since.
         """
         with self._writing() as connection:
-            known = self._hashes(connection, pieces)
-            changed = [p for p in pieces if known.get(_key(p)) != p.hash]
-            self._replace(connection, [_row_of(p, run_id, at) for p in changed])
-        return len(changed)
+            known = self._known(connection, pieces)
+            rows = []
+            for piece in pieces:
+                before = known.get(_key(piece))
+                if before is not None and before.hash == piece.hash:
+                    continue
+                first = piece.arrived_at if piece.status == "landed" else None
+                if before is not None:
+                    was = before.arrived_at if before.status == "landed" else None
+                    first = before.first_landed_at or was or first
+                rows.append(_row_of(piece, run_id, at) | {"first_landed_at": first})
+            self._replace(connection, rows)
+        return len(rows)
 
     def record_audits(self, audits: Sequence[SliceAudit], run_id: str, at: datetime) -> None:
         """Replace the state of audited slices; their `audited_hash` becomes their hash."""
@@ -267,14 +278,12 @@ class RunLog:
             }
             rows.append(row)
         with self._writing() as connection:
-            landed = {
-                (r.feed, r.product_id, r.day): (r.landed_at, r.run_id)
-                for r in connection.execute(sa.select(SLICES))
-            }
+            known = self._known(connection, [audit.piece for audit in audits])
             for row in rows:
-                before = landed.get((row["feed"], row["product_id"], row["day"]))
+                before = known.get((row["feed"], row["product_id"], row["day"]))
                 if before is not None:
-                    row["landed_at"], row["run_id"] = before
+                    row["landed_at"], row["run_id"] = before.landed_at, before.run_id
+                    row["first_landed_at"] = before.first_landed_at
             self._replace(connection, rows)
 
     def slices(
@@ -357,13 +366,16 @@ class RunLog:
                 connection.execute(sa.insert(table), list(rows))
 
     @staticmethod
-    def _hashes(
+    def _known(
         connection: sa.Connection, pieces: Sequence[Slice]
-    ) -> dict[tuple[str, str, date], str]:
+    ) -> dict[tuple[str, str, date], sa.Row[Any]]:
+        """What is known of the slices of these pieces' feeds."""
+        columns = ("feed", "product_id", "day", "hash", "status", "run_id")
+        times = ("arrived_at", "landed_at", "first_landed_at")
+        query = sa.select(*(SLICES.c[name] for name in (*columns, *times)))
         feeds = {piece.feed for piece in pieces}
-        query = sa.select(SLICES.c.feed, SLICES.c.product_id, SLICES.c.day, SLICES.c.hash)
         rows = connection.execute(query.where(SLICES.c.feed.in_(feeds)))
-        return {(r.feed, r.product_id, r.day): r.hash for r in rows}
+        return {(r.feed, r.product_id, r.day): r for r in rows}
 
     @staticmethod
     def _replace(connection: sa.Connection, rows: Sequence[Row]) -> None:
@@ -424,4 +436,5 @@ def _row_of(piece: Slice, run_id: str, at: datetime) -> Row:
         "checks_stopped": 0,
         "first_at": piece.first_at,
         "last_at": piece.last_at,
+        "first_landed_at": None,
     }

@@ -12,7 +12,7 @@ from kpi_pipeline.delivery.ledger import Ledger
 from kpi_pipeline.errors import ConfigurationError
 from kpi_pipeline.runlog import Check, RunLog, SliceAudit
 from kpi_pipeline.settings import Settings
-from kpi_pipeline.slices import Slice
+from kpi_pipeline.slices import ADAPTER, Slice
 
 AT = datetime(2024, 7, 1, 6, 30, tzinfo=UTC)
 DAY = date(2024, 6, 30)
@@ -95,7 +95,7 @@ def test_slice_state_is_replaced_only_when_its_hash_changes(log: RunLog) -> None
         "arrived_at": AT,
         "landed_at": AT,
         "run_id": "run-1",
-        "adapter": "files/1",
+        "adapter": ADAPTER,
         "key_id": "",
         "audited_hash": "a" * 32,
         "checks_passed": 5,
@@ -103,6 +103,7 @@ def test_slice_state_is_replaced_only_when_its_hash_changes(log: RunLog) -> None
         "checks_stopped": 0,
         "first_at": None,
         "last_at": None,
+        "first_landed_at": AT,
     }
     assert log.slices() == [expected]
     assert log.record_slices([PIECE], "run-2", AT + timedelta(days=1)) == 0
@@ -111,6 +112,22 @@ def test_slice_state_is_replaced_only_when_its_hash_changes(log: RunLog) -> None
     assert log.record_slices([changed], "run-3", AT + timedelta(days=2)) == 1
     assert [r["hash"] for r in log.unaudited()] == ["b" * 32]
     assert log.slices()[0]["audited_hash"] is None
+
+
+def test_when_a_slice_first_had_rows_outlives_corrections_and_audits(log: RunLog) -> None:
+    def first_landed(piece: Slice) -> datetime | None:
+        log.record_slices([piece], "run", piece.arrived_at)
+        log.record_audits([SliceAudit(piece, 1, 0, 0)], "audit", piece.arrived_at)
+        return log.slices()[0]["first_landed_at"]
+
+    def later(hours: int, **changes: object) -> Slice:
+        return replace(PIECE, arrived_at=AT + timedelta(hours=hours), **changes)
+
+    assert first_landed(later(0, status="absent", hash="0" * 32)) is None
+    assert first_landed(later(1, status="rejected", hash="1" * 32)) is None
+    assert first_landed(later(2, hash="2" * 32)) == AT + timedelta(hours=2)
+    assert first_landed(later(3, hash="3" * 32)) == AT + timedelta(hours=2)
+    assert first_landed(later(4, status="absent", hash="4" * 32)) == AT + timedelta(hours=2)
 
 
 def test_unaudited_names_landed_slices_only(log: RunLog) -> None:
