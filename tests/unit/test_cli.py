@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from kpi_pipeline import answers
+from kpi_pipeline import answers, feed_calendar
 from kpi_pipeline.cli import main
 from kpi_pipeline.errors import ConfigurationError
 from kpi_pipeline.runlog import RunLog
@@ -176,6 +176,15 @@ def test_a_table_lines_up_and_shows_unknown_as_a_dash(
         (["send", "--at", "2024-07-01T12:00"], 2, "has no offset"),
         (["send", "--report", "yearly"], 2, "There is no report 'yearly'"),
         (["build"], 2, "is not a folder"),
+        (["feeds"], 2, "is not a folder"),
+        (
+            ["feeds", "--feed", "trafic"],
+            2,
+            "no feed 'trafic'; feeds: page_views, traffic, exposure",
+        ),
+        (["feeds", "--feed", "trafic"], 2, "did you mean 'traffic'?"),
+        (["feeds", "--from", "2024-06-30", "--to", "2024-06-29"], 2, "is before --from"),
+        (["feeds", "--format", "table"], 2, "'table' is not one of 'calendar', 'csv', 'json'"),
         (["nonsense"], 2, "No such command"),
     ],
 )
@@ -204,6 +213,33 @@ def test_a_product_that_is_not_there_is_not_landed(
     assert f"There is no product {known[0][:-1]!r}; products: {', '.join(known)}; " in err
     assert f"did you mean {known[0]!r}?" in err
     assert not (settings.home / "landing").exists()
+
+
+def test_the_calendar_of_feeds_is_text_csv_and_json(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kpi(monkeypatch, capsys, "init")
+    code, out, err = kpi(monkeypatch, capsys, "feeds")
+    assert (code, err) == (0, "")
+    assert out == "Nothing was loaded yet; `kpi land --from DAY --to DAY` loads days.\n"
+    _, out, _ = kpi(monkeypatch, capsys, "feeds", "--format", "csv")
+    assert out == ",".join(feed_calendar.COLUMNS) + "\n"
+    product = next(iter(load(settings.workspace).products))
+    days = ["--from", "2026-01-05", "--to", "2026-01-05", "--product", product]
+    one = ["feeds", *days, "--feed", "page_views", "--at", "2026-01-07T12:00Z"]
+    _, out, _ = kpi(monkeypatch, capsys, *one)
+    assert out.splitlines()[:4] == [
+        "2026-01-05 to 2026-01-05, as of 2026-01-07 12:00 UTC",
+        "",
+        f"2026{' ' * (len(product) + 10)}01-05",
+        f"page_views  {product}  M",
+    ]
+    _, out, _ = kpi(monkeypatch, capsys, *one, "--format", "json")
+    (row,) = json.loads(out)
+    assert list(row) == list(feed_calendar.COLUMNS)
+    assert (row["day"], row["state"]) == ("2026-01-05", "missing")
+    code, _, err = kpi(monkeypatch, capsys, "feeds", "--product", product[:-1])
+    assert (code, f"did you mean {product!r}?" in err) == (2, True)
 
 
 def test_nothing_published_is_a_sentence(
@@ -251,6 +287,7 @@ def test_the_commands_of_the_contract_are_there(
         "build",
         "publish",
         "send",
+        "feeds",
         "values",
         "status",
         "preview",

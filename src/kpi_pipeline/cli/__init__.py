@@ -11,7 +11,7 @@ from pathlib import Path
 
 import typer
 
-from kpi_pipeline.cli import deployment, figures, pipeline
+from kpi_pipeline.cli import deployment, figures, incoming, pipeline
 from kpi_pipeline.errors import PipelineError
 
 UNEXPECTED = 70
@@ -36,6 +36,7 @@ for command in (
     pipeline.build,
     pipeline.publish,
     pipeline.send,
+    incoming.feeds,
     figures.values,
     figures.status,
     figures.preview,

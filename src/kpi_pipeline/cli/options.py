@@ -46,6 +46,12 @@ At = Annotated[
         "--at", parser=moment, metavar="MOMENT", help="Moment to work as of. Default: now."
     ),
 ]
+FromDay = Annotated[
+    date | None, typer.Option("--from", parser=day, metavar="DAY", help="First day.")
+]
+ToDay = Annotated[
+    date | None, typer.Option("--to", parser=day, metavar="DAY", help="Last, included.")
+]
 SomeFeeds = Annotated[
     list[str] | None,
     typer.Option("--feed", help=f"One of {', '.join(FEEDS)}. May be repeated. Default: all."),

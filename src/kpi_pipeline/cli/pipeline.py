@@ -8,8 +8,13 @@ import typer
 
 from kpi_pipeline import run as steps
 from kpi_pipeline.cli.options import At, First, Last, SomeFeeds, SomeProducts
-from kpi_pipeline.cli.session import Watched, moment, refuse_unknown_products, settings
-from kpi_pipeline.errors import ConfigurationError
+from kpi_pipeline.cli.session import (
+    Watched,
+    moment,
+    refuse_backward,
+    refuse_unknown_pairs,
+    settings,
+)
 from kpi_pipeline.feeds.contracts import FEEDS
 from kpi_pipeline.periods import each_day
 
@@ -38,10 +43,9 @@ def land(
     at: At = None,
 ) -> None:
     """Land feeds for a span of days. A day that is there already is replaced."""
+    refuse_backward(first, last)
+    refuse_unknown_pairs(feed, product)
     days = tuple(each_day(first, last))
-    if not days:
-        raise ConfigurationError(f"--to {last} is before --from {first}; give the later day last.")
-    refuse_unknown_products(product or ())
     with Watched() as watched:
         for name in feed or FEEDS:
             products = (

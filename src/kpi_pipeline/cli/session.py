@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime
 
 from rich.console import Console
 
 from kpi_pipeline import run as steps
 from kpi_pipeline.errors import ConfigurationError
+from kpi_pipeline.feeds.contracts import FEEDS
 from kpi_pipeline.settings import Settings, from_environment
 
 
@@ -41,10 +42,21 @@ def refuse_unknown(what: str, wanted: Sequence[str], known: Sequence[str]) -> No
             )
 
 
-def refuse_unknown_products(products: Sequence[str]) -> None:
-    """Raises ConfigurationError for a product the workspace does not have."""
+def refuse_unknown_pairs(
+    feeds: Sequence[str] | None, products: Sequence[str] | None, others: Iterable[str] = ()
+) -> None:
+    """Raises ConfigurationError for a feed that does not exist, and for a product that is neither
+    in the workspace nor among the others."""
+    refuse_unknown("feed", feeds or (), list(FEEDS))
     if products:
-        refuse_unknown("product", products, list(steps.workspace_of(settings()).products))
+        known = dict.fromkeys([*steps.workspace_of(settings()).products, *others])
+        refuse_unknown("product", products, list(known))
+
+
+def refuse_backward(first: date | None, last: date | None) -> None:
+    """Raises ConfigurationError when the last day is before the first."""
+    if first is not None and last is not None and last < first:
+        raise ConfigurationError(f"--to {last} is before --from {first}; give the later day last.")
 
 
 class Watched:
