@@ -56,7 +56,7 @@ def find(source: Source, root: Path) -> tuple[SourceFile, ...]:
     store cannot be reached.
     """
     matches = list(_in_store(source) if stores.is_url(source.files) else _in_folder(source, root))
-    matches.sort(key=lambda match: _in_order(match.name))
+    matches.sort(key=lambda match: in_order(match.name))
     replaced: dict[date | None, list[str]] = {}
     if source.several_files_a_day == "last":
         last = {match.day: match.name for match in matches}
@@ -77,6 +77,13 @@ def has_changed(file: SourceFile) -> bool:
     except OSError:
         return True
     return now != file.stamp
+
+
+def in_order(name: str) -> tuple[list[str | int], str]:
+    """A key that sorts names with the numbers in them as numbers."""
+    parts: list[str | int] = list(re.split(r"([0-9]+)", name))
+    parts[1::2] = [int(part) for part in parts[1::2]]
+    return parts, name
 
 
 def _in_store(source: Source) -> Iterable[_Match]:
@@ -149,13 +156,6 @@ def _refuse_closed_folders(pattern: str) -> None:
 def _stamp(path: Path) -> Stamp:
     status = path.stat()
     return status.st_size, str(status.st_mtime_ns)
-
-
-def _in_order(name: str) -> tuple[list[str | int], str]:
-    """Sorts names with the numbers in them as numbers."""
-    parts: list[str | int] = list(re.split(r"([0-9]+)", name))
-    parts[1::2] = [int(part) for part in parts[1::2]]
-    return parts, name
 
 
 def _day(matcher: re.Pattern[str], path: str) -> date | None:

@@ -21,6 +21,7 @@ from fsspec.implementations.local import LocalFileSystem
 from fsspec.registry import known_implementations
 
 from kpi_pipeline.errors import ConfigurationError, PipelineError
+from kpi_pipeline.feeds.unusable import UnusableFileError
 
 BUCKETS = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss", "oci", "r2")
 URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
@@ -30,10 +31,6 @@ SECRET = re.compile(
     re.IGNORECASE,
 )
 VERSIONS = ("ETag", "etag", "md5Hash", "LastModified", "last_modified", "mtime", "created")
-
-
-class GoneError(PipelineError):
-    """A file is no longer there, or may not be read, though it was listed."""
 
 
 @dataclass(frozen=True)
@@ -100,15 +97,17 @@ def stamp(url: str) -> tuple[int, str] | None:
 
 
 def fetch(url: str, target: Path) -> None:
-    """Copy a file here. Raises GoneError; OSError when the disk is full."""
+    """Copy a file here. Raises UnusableFileError; OSError when the disk is full."""
     store, path = _opened(url)
     with _told(url):
         try:
             store.get_file(path, str(target))
         except FileNotFoundError as error:
-            raise GoneError(f"{url} was listed, but is no longer there.") from error
+            raise UnusableFileError(f"{url} was listed, but is no longer there.") from error
         except PermissionError as error:
-            raise GoneError(f"{url} may not be read with the keys of the environment.") from error
+            raise UnusableFileError(
+                f"{url} may not be read with the keys of the environment."
+            ) from error
 
 
 def _opened(url: str) -> tuple[AbstractFileSystem, str]:
@@ -157,7 +156,7 @@ def _told(url: str) -> Iterator[None]:
     """Any driver's error as a sentence. A full disk is for the caller."""
     try:
         yield
-    except PipelineError:
+    except (PipelineError, UnusableFileError):
         raise
     except FileNotFoundError as error:
         raise ConfigurationError(f"{url} has no such bucket or folder.") from error
