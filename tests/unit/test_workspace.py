@@ -501,7 +501,7 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
 def test_the_template_loads_as_written_and_overwrites_nothing(tmp_path: Path) -> None:
     written = workspace.write_template(tmp_path / "new")
     assert [path.relative_to(tmp_path / "new").as_posix() for path in written] == sorted(
-        ["sources.yml", "reports.yml", *(f"organisation/{name}.csv" for name in workspace.TABLES)]
+        ["checks.yml", "sources.yml", "reports.yml", *(f"organisation/{name}.csv" for name in workspace.TABLES)]
     )
     loaded = workspace.load(tmp_path / "new")
     assert loaded.warnings == ()

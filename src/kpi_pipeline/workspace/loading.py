@@ -9,16 +9,22 @@ from typing import Any, cast
 
 from kpi_pipeline.errors import ConfigurationError
 from kpi_pipeline.feeds.contracts import FEEDS
-from kpi_pipeline.workspace.checks import calendar_of, check_tables
+from kpi_pipeline.workspace.checks import calendar_of, check_tables, known
 from kpi_pipeline.workspace.model import Person, Product, Source, Table, Workspace
 from kpi_pipeline.workspace.policies import read_policies
 from kpi_pipeline.workspace.problems import Problems
 from kpi_pipeline.workspace.sources import read_sources
 from kpi_pipeline.workspace.tables import place, read_tables
+from kpi_pipeline.workspace.thresholds import read_thresholds
+
+EXPECTATIONS = Path(__file__).resolve().parents[3] / "expectations"
 
 
-def load(path: Path) -> Workspace:
-    """The checked workspace. Raises ConfigurationError that lists every problem as a sentence."""
+def load(path: Path, expectations: Path = EXPECTATIONS) -> Workspace:
+    """The checked workspace. Raises ConfigurationError that lists every problem as a sentence.
+
+    expectations: the folder with the default thresholds.
+    """
     root = path.absolute()
     if not root.is_dir():
         raise ConfigurationError(
@@ -30,6 +36,8 @@ def load(path: Path) -> Workspace:
     check_tables(tables, problems)
     sources, give_up_at = read_sources(root, tables, problems)
     policies, mail_from = read_policies(root, problems)
+    product_ids = known(tables, "products", "product_id")
+    thresholds = read_thresholds(root, expectations, product_ids, problems)
     problems.raise_if_any(root)
     _warn_of_traffic(tables["products"], sources, problems)
     products = [Product(**cast("Any", row)) for row in tables["products"].records()]
@@ -43,6 +51,7 @@ def load(path: Path) -> Workspace:
         calendar=calendar_of(tables["company"]),
         products={product.product_id: product for product in products},
         people=_people(tables),
+        thresholds=thresholds,
         warnings=tuple(problems.warnings),
     )
 

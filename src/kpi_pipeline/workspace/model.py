@@ -10,6 +10,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from kpi_pipeline.periods import Calendar, Grain
+from kpi_pipeline.workspace.thresholds import NO_THRESHOLDS, Thresholds
 
 OrgType = Literal["text", "date", "number", "integer", "boolean"]
 Rank = Literal["specialist", "manager", "director"]
@@ -228,7 +229,8 @@ class Workspace:
     """A deployment, fully checked. `warnings`: sentences about what is odd but allowed.
 
     mail_from: a period whose last day is before it is never mailed.
-    give_up_at: feed to the product's local time, on the day after a slice's day.
+    give_up_at: feed to the product's local time, on the day after a slice's day. thresholds: what
+    the checks compare with.
     """
 
     root: Path
@@ -240,6 +242,7 @@ class Workspace:
     calendar: Calendar
     products: Mapping[str, Product] = field(hash=False)
     people: tuple[Person, ...]
+    thresholds: Thresholds = NO_THRESHOLDS
     warnings: tuple[str, ...] = ()
 
     def feeds_of(self, product_id: str) -> set[str]:
