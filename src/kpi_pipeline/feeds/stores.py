@@ -26,7 +26,7 @@ from kpi_pipeline.feeds.unusable import UnusableFileError
 BUCKETS = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss", "oci", "r2")
 URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 SECRET = re.compile(
-    r"://(?!arn:)[^/]*:(?!\d+(/|$))"  # user:password@host, but not host:9000
+    r"://(?!arn:)[^/]*(?<!:):(?!:|//|\d+(/|$))"  # user:password@host, but not host:9000
     r"|[?&](sig|signature|token|x-amz-\w+|\w*(secret|password|access_?key)\w*)=",
     re.IGNORECASE,
 )
@@ -55,8 +55,8 @@ def has_secret(url: str) -> bool:
 
 def local_path(url: str) -> str | None:
     """The path of a `file://` URL; None of any other."""
-    store, path = _opened(url)
-    return path if isinstance(store, LocalFileSystem) else None
+    is_local = _scheme(url) in ("file", "local") and "::" not in url
+    return str(LocalFileSystem._strip_protocol(url)) if is_local else None
 
 
 def pattern_of(url: str) -> str:
@@ -115,7 +115,8 @@ def _opened(url: str) -> tuple[AbstractFileSystem, str]:
     if "::" in url:
         raise ConfigurationError(f"{url} is a chain of URLs; expected one, such as s3://b/x.zip.")
     try:
-        store, path = url_to_fs(url)
+        with _told(url):
+            store, path = url_to_fs(url)
     except ImportError as error:
         known = known_implementations.get(scheme, {})
         package = str(known.get("class", "")).split(".")[0]
@@ -125,8 +126,6 @@ def _opened(url: str) -> tuple[AbstractFileSystem, str]:
             f"{url} needs a driver that is not installed: {mend}"
             + ("" if mend.endswith(".") else ".")
         ) from error
-    except ValueError as error:
-        raise ConfigurationError(f"{url} cannot be used: {_first_line(error)}.") from error
     return store, str(path)
 
 
@@ -147,7 +146,7 @@ def _stamp(entry: Mapping[str, Any]) -> tuple[int, str]:
     if isinstance(version, datetime):
         version = version.timestamp()
     if isinstance(version, float):
-        version = round(version, 3)  # a listing and a look at one file differ behind that
+        version = round(version, 6)  # behind that, a listing differs from a look at one file
     return int(entry.get("size") or 0), str(version)
 
 
@@ -156,7 +155,7 @@ def _told(url: str) -> Iterator[None]:
     """Any driver's error as a sentence. A full disk is for the caller."""
     try:
         yield
-    except (PipelineError, UnusableFileError):
+    except (PipelineError, UnusableFileError, ImportError):
         raise
     except FileNotFoundError as error:
         raise ConfigurationError(f"{url} has no such bucket or folder.") from error
@@ -173,6 +172,8 @@ def _told(url: str) -> Iterator[None]:
                 f"{url} needs keys, and the environment has none (such as AWS_ACCESS_KEY_ID and "
                 "AWS_SECRET_ACCESS_KEY)."
             ) from error
+        if isinstance(error, ValueError):
+            raise ConfigurationError(f"{url} cannot be used: {_first_line(error)}.") from error
         raise PipelineError(f"{url} cannot be reached: {_first_line(error)}.") from error
 
 
