@@ -1,115 +1,84 @@
-"""How text becomes typed values: one declared rule per column type, as SQL that yields NULL when
-the text does not follow it. Whoever asks must tell an absent value from one that did not parse.
+"""How text becomes typed values: one declared rule per column, as SQL that yields NULL when the
+text does not follow it. Whoever asks must tell an absent value from one that did not parse.
+
+Texts pass as they are, whatever is in them; what shows them escapes them. Only a NUL character or
+more than LONGEST bytes is a fault.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from kpi_pipeline.feeds.contracts import NOT_SET, Column, FeedTable
-from kpi_pipeline.feeds.files import name_of, quoted
+from kpi_pipeline.feeds.contracts import NOT_SET, SQL_TYPES, Column, FeedTable
+from kpi_pipeline.feeds.sql import name_of, quoted
+from kpi_pipeline.landing import numbers, times
+from kpi_pipeline.landing.numbers import Notation
 from kpi_pipeline.workspace import Source
+from kpi_pipeline.workspace.model import Share
 
-DATE = r"\d{4}-\d{2}-\d{2}"
-CLOCK = r"[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?"
-OFFSET = r" ?(Z|UTC|[+-]\d{2}(:?\d{2})?)"
+LONGEST = 1024 * 1024
+SHOWN = 1000  # characters of a value in quarantine
 EXPECTED = {
     "text": "text",
     "identifier": "an id",
     "time": "a time as 2024-06-30T23:59:00Z",
     "date": "a date as 2024-06-30",
-    "count": "a whole number from 0, as 1234",
-    "decimal": "a number as 1234.5",
     "boolean": "true or false",
 }
-DATED_ROW = "timezone({zone}, timezone('UTC', \"{column}\"))::DATE"
 
 
 @dataclass(frozen=True)
 class Rule:
     """What is done with one contract column of one source.
 
-    value: SQL of the text, NULL when absent. typed: SQL over `v_<column>`. expected: for people.
+    value: SQL of what was delivered, NULL when absent. typed: SQL over `v_<column>`, the share
+    itself where the column is given as one (see `shared`). expected: for people. reason: SQL over
+    `v_<column>` of why it could not be typed. is_text: `value` is text, not typed already.
     """
 
     column: Column
     value: str
     typed: str
     expected: str
+    reason: str
+    share: Share | None = None
+    is_text: bool = True
+
+    @property
+    def delivered(self) -> str:
+        return name_of(f"v_{self.column.name}")
 
 
-def rules_of(source: Source, table: FeedTable, zone: str, available: set[str]) -> list[Rule]:
-    """A rule per contract column. available: contract columns for which `raw` has text."""
-    return [_rule(source, column, zone, column.name in available) for column in table.columns]
+def rules_of(
+    source: Source,
+    table: FeedTable,
+    zone: str,
+    available: Collection[str],
+    typed: Collection[str] = (),
+) -> list[Rule]:
+    """A rule per contract column. available: columns the relation has; typed: those that are no
+    text there, which pass as they are."""
+    return [
+        _passed(column)
+        if column.name in typed
+        else _rule(source, column, zone, column.name in available)
+        for column in table.columns
+    ]
 
 
-def _rule(source: Source, column: Column, zone: str, is_available: bool) -> Rule:
-    value = "null::VARCHAR"
-    if column.name in source.constants:
-        value = quoted(source.constants[column.name])
-    elif source.aggregate is not None and source.aggregate.count == column.name:
-        value = "'1'"
-    elif is_available:
-        tokens = ", ".join(quoted(token) for token in source.null_tokens)
-        text = name_of(column.name)
-        value = f"case when {text} not in ({tokens}) then {text} end" if tokens else text
-    typed = _typed(source, column, zone)
-    expected = EXPECTED[column.type]
-    if column.type in ("time", "date") and source.time_format is not None:
-        expected = f"a time or date as {source.time_format}"
-    return Rule(column, value, typed, expected)
-
-
-def _typed(source: Source, column: Column, zone: str) -> str:
-    text = name_of(f"v_{column.name}")
-    if column.type in ("text", "identifier"):
-        return f"coalesce({text}, {quoted(NOT_SET)})" if _defaults(column) else text
-    text = f"trim({text})"
-    if column.type == "time":
-        return instant(text, source)
-    if column.type == "date":
-        if source.aggregate is not None and column.name == "date":
-            at = instant(text, source)
-            local = f"timezone({quoted(zone)}, timezone('UTC', {at}))::DATE"
-            if source.time_format is not None:
-                return local
-            plain = f"regexp_full_match({text}, '{DATE}')"
-            return f"case when {plain} then try_cast({text} as DATE) else {local} end"
-        if source.time_format is not None:
-            return f"try_strptime({text}, {quoted(source.time_format)})::DATE"
-        return f"case when regexp_full_match({text}, '{DATE}') then try_cast({text} as DATE) end"
-    if column.type == "count":
-        return (
-            f"case when regexp_full_match({text}, '[+-]?\\d+(\\.0+)?') "
-            f"then try_cast({text} as BIGINT) end"
-        )
-    if column.type == "decimal":
-        return (
-            rf"case when regexp_full_match({text}, '[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?') "
-            f"then try_cast({text} as DECIMAL(18, 4)) end"
-        )
-    return (
-        f"case when lower({text}) in ('true', 't', '1', 'yes') then true "
-        f"when lower({text}) in ('false', 'f', '0', 'no') then false end"
-    )
-
-
-def instant(text: str, source: Source) -> str:
-    """SQL of a UTC TIMESTAMP: the offset in the text, else the source's time zone."""
-    zone = quoted(source.time_zone)
-    if source.time_format is not None:
-        parsed = f"try_strptime({text}, {quoted(source.time_format)})"
-        if "%z" in source.time_format or "%Z" in source.time_format:
-            return f"timezone('UTC', {parsed})"
-        return f"timezone('UTC', timezone({zone}, {parsed}))"
-    plain = f"try_cast({text} as TIMESTAMP)"
-    if source.time_zone != "UTC":
-        plain = f"timezone('UTC', timezone({zone}, {plain}))"
-    return (
-        f"case when regexp_full_match({text}, '{DATE}{CLOCK}') then {plain} "
-        f"when regexp_full_match({text}, '{DATE}{CLOCK}{OFFSET}') "
-        f"then timezone('UTC', try_cast({text} as TIMESTAMPTZ)) end"
-    )
+def shared(rules: list[Rule]) -> list[str]:
+    """Over the typed columns, for `* replace (…)`: each share made a figure of what it is of."""
+    # two DECIMALs of at most 18 digits multiply into one of 18, which overflows; so one has 19
+    wide = {"count": "::DECIMAL(19, 0)"}
+    kinds = {rule.column.name: rule.column.type for rule in rules}
+    return [
+        f"try_cast({name_of(rule.column.name)} * {name_of(rule.share.of)}"
+        f"{wide.get(kinds[rule.share.of], '')} as {SQL_TYPES[rule.column.type]}) "
+        f"as {name_of(rule.column.name)}"
+        for rule in rules
+        if rule.share is not None
+    ]
 
 
 def local_date(table: FeedTable, zone: str) -> str:
@@ -118,9 +87,7 @@ def local_date(table: FeedTable, zone: str) -> str:
     if table.day_rule == "date":
         return column
     if table.day_rule == "instant":
-        if zone == "UTC":
-            return f"{column}::DATE"
-        return DATED_ROW.format(zone=quoted(zone), column=table.day_column)
+        return times.local_day(column, zone)
     return (
         f"case grain when 'day' then {column} when 'week' then {column} + 6 "
         f"when 'month' then last_day({column}) "
@@ -130,47 +97,175 @@ def local_date(table: FeedTable, zone: str) -> str:
 
 def fault(rules: list[Rule], table: FeedTable) -> str:
     """SQL of the first fault as a struct (column_name, value, expected, reason), else NULL."""
-    cases = []
-    for rule in rules:
-        column = rule.column
-        value = name_of(f"v_{column.name}")
-        typed = name_of(column.name)
-        shown = "null" if column.type == "identifier" else value
-        if column.required:
-            cases.append((f"{value} is null", column.name, "null", rule.expected, "is missing"))
-        if column.type not in ("text", "identifier"):
-            cases.append(
-                (
-                    f"{value} is not null and {typed} is null",
-                    column.name,
-                    shown,
-                    rule.expected,
-                    "cannot be read as declared",
-                )
-            )
-        if column.type == "count":
-            cases.append((f"{typed} < 0", column.name, shown, rule.expected, "is negative"))
+    # a share comes last, for what it is of may be at fault itself
+    cases = [
+        case for rule in sorted(rules, key=lambda r: r.share is not None) for case in _faults(rule)
+    ]
     if table.day_rule == "period_end":
-        grains = "'day', 'week', 'month', 'quarter'"
+        expected = quoted("day, week, month or quarter")
         cases.append(
             (
-                f"grain not in ({grains})",
-                "grain",
-                "v_grain",
-                "day, week, month or quarter",
-                "is not a grain",
+                "grain not in ('day', 'week', 'month', 'quarter')",
+                _fault("grain", "v_grain", expected, quoted("is not a grain")),
             )
         )
-    whens = " ".join(
-        f"when {condition} then struct_pack(column_name := {quoted(name)}, value := {shown}, "
-        f"expected := {quoted(expected)}, reason := {quoted(reason)})"
-        for condition, name, shown, expected, reason in cases
-    )
-    no_day = (
-        f"struct_pack(column_name := {quoted(table.day_column)}, value := null::VARCHAR, "
-        "expected := 'a day', reason := 'has no day')"
-    )
+    nothing = "null::VARCHAR"
+    no_day = _fault(table.day_column, nothing, quoted("a day"), quoted("has no day"))
+    whens = " ".join(f"when {condition} then {struct}" for condition, struct in cases)
     return f"case {whens} when local_date is null then {no_day} end"
+
+
+def _passed(column: Column) -> Rule:
+    name, value = name_of(column.name), name_of(f"v_{column.name}")
+    return Rule(
+        column, name, value, _expected(column, Notation(), None), numbers.UNREAD, is_text=False
+    )
+
+
+def _rule(source: Source, column: Column, zone: str, is_available: bool) -> Rule:
+    name = name_of(column.name)
+    notation = Notation(source.decimal_separator, source.thousands_separator)
+    time_format = source.time_format
+    share = source.shares.get(column.name)
+    value = "null::VARCHAR"
+    if column.name in source.constants:
+        # written in sources.yml, not in the source's notation
+        value, notation, time_format = quoted(source.constants[column.name]), Notation(), None
+    elif source.aggregate is not None and source.aggregate.count == column.name:
+        value, notation = quoted("1"), Notation()
+    elif is_available:
+        tokens = source.null_tokens_of.get(column.name, source.null_tokens)
+        listed = ", ".join(quoted(token) for token in tokens)
+        value = f"case when {name} not in ({listed}) then {name} end" if tokens else name
+    if source.unpivot is not None and column.name == source.unpivot.name:
+        time_format = None  # headers that are days come as ISO dates
+    text = name_of(f"v_{column.name}")
+    return Rule(
+        column,
+        value,
+        _typed(source, column, text, notation, time_format, zone),
+        _expected(column, notation, time_format, share),
+        _reason(column, text, notation, time_format, share),
+        share,
+    )
+
+
+def _typed(
+    source: Source,
+    column: Column,
+    text: str,
+    notation: Notation,
+    time_format: str | None,
+    zone: str,
+) -> str:
+    share = source.shares.get(column.name)
+    if column.type in ("text", "identifier"):
+        return f"coalesce({text}, {quoted(NOT_SET)})" if _defaults(column) else text
+    if column.type == "time":
+        return times.instant(text, time_format, source.time_zone)
+    if column.type == "date":
+        if source.aggregate is not None and column.name == "date":
+            return times.event_day(text, time_format, source.time_zone, zone)
+        return times.day(text, time_format, zone)
+    if column.type == "boolean":
+        lowered = f"lower(trim({text}))"
+        return (
+            f"case when {text} = 'false' then false when {text} = 'true' then true "
+            f"when {lowered} in ('true', 't', '1', 'yes') then true "
+            f"when {lowered} in ('false', 'f', '0', 'no') then false end"
+        )
+    if share is not None and share.is_percent:
+        return numbers.percent(text, notation)
+    if share is not None:
+        number = numbers.mean(text, notation)
+    elif column.type == "count":
+        number = numbers.whole(text, notation)
+    else:
+        number = numbers.decimal(text, notation)
+    if not _is_duration(column):
+        return number
+    sql_type = numbers.MEAN if share is not None else SQL_TYPES[column.type]
+    return f"coalesce({number}, try_cast({numbers.duration(text, notation)} as {sql_type}))"
+
+
+def _expected(
+    column: Column, notation: Notation, time_format: str | None, share: Share | None = None
+) -> str:
+    point = notation.decimal
+    if column.type in ("time", "date") and time_format is not None:
+        return times.expected(time_format)
+    if share is not None and share.is_percent:
+        return f"a percentage from 0 to 100 as 45{point}3 %"
+    if share is not None:
+        number = f"a mean as 83{point}5"
+    elif column.type == "count":
+        number = f"a whole number from 0, as {notation.example}"
+    elif column.type == "decimal":
+        number = f"a number as {notation.example}{point}5"
+    else:
+        return EXPECTED[column.type]
+    return f"{number}, or a duration as 0:01:23" if _is_duration(column) else number
+
+
+def _reason(
+    column: Column, text: str, notation: Notation, time_format: str | None, share: Share | None
+) -> str:
+    if share is not None:
+        unread = numbers.share_reason(text, notation, share.is_percent)
+        needs = f"when {name_of(share.of)} is null then {quoted(f'needs {share.of}')}"
+        return f"case {needs} else {unread} end"
+    if column.type in ("count", "decimal"):
+        return numbers.reason(text, notation, column.type == "count")
+    if column.type in ("time", "date"):
+        return times.reason(text, time_format, column.type == "time")
+    return quoted(numbers.UNREAD)
+
+
+def _faults(rule: Rule) -> list[tuple[str, str]]:
+    """Conditions, in order, and the fault each is."""
+    column = rule.column
+    value, typed = rule.delivered, name_of(column.name)
+    nothing = "null::VARCHAR"
+    expected = quoted(rule.expected)
+    found = []
+    if column.required:
+        struct = _fault(column.name, nothing, expected, quoted("is missing"))
+        found.append((f"{value} is null", struct))
+    if not rule.is_text:
+        return found
+    if column.type == "identifier":
+        return found
+    if column.type == "text":
+        shown = f"replace({_cut(value)}, chr(0), '␀')"
+        for condition, reason in (
+            (f"strlen({value}) > {LONGEST}", "is longer than 1 MB"),
+            (f"contains({value}, chr(0))", "has a NUL character"),
+        ):
+            found.append((condition, _fault(column.name, shown, expected, quoted(reason))))
+        return found
+    condition = f"{value} is not null and {typed} is null"
+    found.append((condition, _fault(column.name, _cut(value), expected, rule.reason)))
+    if column.type == "count":
+        struct = _fault(column.name, _cut(value), expected, quoted("is negative"))
+        found.append((f"{typed} < 0", struct))
+    return found
+
+
+def _fault(column: str, value: str, expected: str, reason: str) -> str:
+    return (
+        f"struct_pack(column_name := {quoted(column)}, value := {value}, "
+        f"expected := {expected}, reason := {reason})"
+    )
+
+
+def _cut(value: str) -> str:
+    return (
+        f"case when length({value}) > {SHOWN} then left({value}, {SHOWN}) || '…' else {value} end"
+    )
+
+
+def _is_duration(column: Column) -> bool:
+    return column.name.endswith("_seconds")
 
 
 def _defaults(column: Column) -> bool:
