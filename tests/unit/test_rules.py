@@ -17,7 +17,8 @@ from kpi_pipeline.workspace import Aggregate, Source
 from kpi_pipeline.workspace.model import Share, Unpivot
 
 TABLES = {table.name: table for feed in FEEDS.values() for table in feed.tables}
-CONNECTION = duckdb.connect(config={"timezone": "America/New_York"})  # no result may depend on it
+CONNECTION = duckdb.connect()
+CONNECTION.execute("set timezone = 'America/New_York'")  # on which no result may depend
 TRAFFIC = Source("traffic", "traffic", "p", "t.csv", "csv", "covering")
 ADS = Source("exposure", "exposure", "p", "e.csv", "csv", "covering")
 VIEWS = Source("page_views", "page_views", "p", "v.csv", "csv", "covering")
