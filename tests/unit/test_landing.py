@@ -147,14 +147,29 @@ def test_values_that_do_not_parse_are_quarantined_with_the_reason(tmp_path: Path
         ("google", "cpc", "(not set)", 3_000_000_000),
     ]
     whole = "a whole number from 0, as 1234"
-    assert b.quarantine(piece, "row_number, source_file, column_name, value, expected, reason") == [
-        (3, "t.csv", "visits", "1,234", whole, "cannot be read as declared"),
+    found = b.quarantine(piece, "row_number, source_file, column_name, value, expected, reason")
+    assert found == [
+        (
+            3,
+            "t.csv",
+            "visits",
+            "1,234",
+            whole,
+            "looks grouped in thousands; say how in thousands_separator",
+        ),
         (5, "t.csv", "visits", None, whole, "is missing"),
         (6, "t.csv", "visits", "-1", whole, "is negative"),
-        (7, "t.csv", "visits", "1.5", whole, "cannot be read as declared"),
-        (8, "t.csv", "visits", "12.3 %", whole, "cannot be read as declared"),
+        (7, "t.csv", "visits", "1.5", whole, "is not whole"),
+        (
+            8,
+            "t.csv",
+            "visits",
+            "12.3 %",
+            whole,
+            "has a percent sign; say in percent_of what it is a share of",
+        ),
         (9, "t.csv", "date", "30.06.2024", "a date as 2024-06-30", "cannot be read as declared"),
-        (10, "t.csv", "visits", "99999999999999999999", whole, "cannot be read as declared"),
+        (10, "t.csv", "visits", "99999999999999999999", whole, "is too large"),
     ]
 
 

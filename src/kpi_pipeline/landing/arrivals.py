@@ -12,8 +12,8 @@ from typing import Literal
 import duckdb
 
 from kpi_pipeline.errors import ConfigurationError
-from kpi_pipeline.feeds import files
 from kpi_pipeline.feeds.contracts import FEEDS, Feed, FeedTable
+from kpi_pipeline.feeds.found import find
 from kpi_pipeline.landing import judge
 from kpi_pipeline.landing.span import Coverage
 from kpi_pipeline.settings import Settings
@@ -91,10 +91,10 @@ def latest_day(at: datetime, zone: str) -> date:
 
 
 def _coverage_of(workspace: Workspace, source: Source, at: datetime) -> Coverage:
-    found = files.find(source, workspace.root)
+    found = find(source, workspace.root)
     if source.arrival == "file_per_day":
         return Coverage(source, days=frozenset(f.day for f in found if f.day is not None))
-    stamps = tuple((str(f.path), f.path.stat().st_mtime_ns, f.path.stat().st_size) for f in found)
+    stamps = tuple((f.name, *f.stamp) for f in found)
     zone = workspace.products[source.product].time_zone
     first, last = _span(source, workspace.root, zone, latest_day(at, zone), stamps)
     return Coverage(source, first=first, last=last)
@@ -106,14 +106,14 @@ def _span(
     root: Path,
     zone: str,
     latest: date,
-    stamps: tuple[tuple[str, int, int], ...],  # noqa: ARG001  # part of the cache's key
+    stamps: tuple[tuple[str, int, str], ...],  # noqa: ARG001  # part of the cache's key
 ) -> tuple[date | None, date | None]:
     """First and last day found in a covering source, up to `latest`."""
     table = table_of(source)
     with duckdb.connect() as connection, tempfile.TemporaryDirectory() as scratch:
         connection.execute("set timezone = 'UTC'")
         judge.judge(
-            connection, source, table, zone, files.find(source, root), Path(scratch), judge.DAY_ONLY
+            connection, source, table, zone, find(source, root), Path(scratch), judge.DAY_ONLY
         )
         return judge.span(connection, latest)
 

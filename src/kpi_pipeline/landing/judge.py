@@ -3,19 +3,26 @@
 # ruff: noqa: S608  # names are quoted by `name_of`, values by `quoted`; contents are bound
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from pathlib import Path
 
 import duckdb
 
-from kpi_pipeline.feeds import files
-from kpi_pipeline.feeds.contracts import FeedTable
-from kpi_pipeline.feeds.files import FileRead, SourceFile, name_of
+from kpi_pipeline.feeds import formats
+from kpi_pipeline.feeds.contracts import SQL_TYPES, FeedTable
+from kpi_pipeline.feeds.found import SourceFile
+from kpi_pipeline.feeds.reading import FileRead
+from kpi_pipeline.feeds.relation import Relation
+from kpi_pipeline.feeds.sql import name_of, quoted
+from kpi_pipeline.feeds.unpacked import unpack
 from kpi_pipeline.landing import rules
 from kpi_pipeline.workspace import Source
 
 DAY_ONLY = True
+PRODUCT = "product_"  # output name of the column that says whose row it is
+OTHERS = "another_product"
+FAULT = "STRUCT(column_name VARCHAR, value VARCHAR, expected VARCHAR, reason VARCHAR)"
 
 
 def judge(
@@ -27,35 +34,131 @@ def judge(
     scratch: Path,
     day_only: bool = False,
 ) -> tuple[FileRead, ...]:
-    """Read files into `judged(file_no, n, whole, <contract columns>, local_date, fault, raw)`.
+    """Read files into `judged(file_no, n, dropped_by, whole, <contract columns>, local_date, fault,
+    raw)`, a row for every row of the files, in their order.
 
-    Identifiers are still as delivered there, so it is temporary and in memory only. Lines that are
-    no rows are in `broken`. day_only: just what the day needs.
+    Identifiers are still as delivered there, so it is temporary and in memory only. Rows of other
+    products are dropped by OTHERS. day_only: just what the day needs.
     """
-    wanted = _wanted(source, table)
+    wanted = wanted_of(source, table)
     if day_only:
         needed = {table.day_column, "grain"}
         wanted = {name: column for name, column in wanted.items() if name in needed}
-    required = _required(source, table, wanted)
-    reads = files.read(connection, source, found, wanted, required, scratch)
-    all_rules = rules.rules_of(source, table, zone, set(wanted))
-    kept = [r for r in all_rules if not day_only or r.column.name in (table.day_column, "grain")]
-    values = ", ".join(f"{r.value} as {name_of(f'v_{r.column.name}')}" for r in kept)
-    typed = ", ".join(f"{r.typed} as {name_of(r.column.name)}" for r in kept)
-    fault = "null::VARCHAR" if day_only else rules.fault(kept, table)
-    shown = [r.column.name for r in kept if r.column.type != "identifier"]
-    packed = ", ".join(f"{name_of(c)} := {name_of(f'v_{c}')}" for c in shown)
-    plain = ", ".join(name_of(r.column.name) for r in kept)
-    connection.execute("drop table if exists judged")
-    connection.execute(
-        f"create temp table judged as select file_no, n, whole, {plain}, local_date, fault, "
-        f"case when fault is not null then to_json(struct_pack({packed}))::VARCHAR end as raw "
-        f"from (select *, {fault} as fault "
-        f"from (select *, {rules.local_date(table, zone)} as local_date "
-        f"from (select *, {typed} from (select file_no, n, whole, {values} from raw))))"
-    )
-    connection.execute("drop table raw")
-    return reads
+    required = required_of(source, table, wanted)
+    if source.product_column is not None:
+        wanted[PRODUCT] = source.product_column
+        required.append(source.product_column)
+    judged = Judged(connection, source, table, zone, set(wanted), day_only)
+    reader = formats.READERS[source.format](connection, source, wanted, required, scratch, judged)
+    return reader.read(unpack(source, found, scratch))
+
+
+class Judged:
+    """The table `judged`: types and judges every row it takes."""
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        source: Source,
+        table: FeedTable,
+        zone: str,
+        available: set[str],
+        day_only: bool,
+    ) -> None:
+        self.connection = connection
+        self.source = source
+        self.table = table
+        self.zone = zone
+        self.available = available
+        self.day_only = day_only
+        kept = [c for c in table.columns if not day_only or c.name in (table.day_column, "grain")]
+        self.columns = [c.name for c in kept]
+        typed = ", ".join(f"{name_of(c.name)} {SQL_TYPES[c.type]}" for c in kept)
+        # a long `in` would become a join, which does not keep the rows' order
+        connection.execute("set disabled_optimizers = 'in_clause'")
+        connection.execute(
+            "create or replace table judged(file_no INTEGER, n BIGINT, dropped_by VARCHAR, "
+            f"whole UHUGEINT, {typed}, local_date DATE, fault {FAULT}, raw VARCHAR)"
+        )
+
+    def take(self, relation: Relation) -> None:
+        """Insert the relation's rows, typed and judged."""
+        all_rules = rules.rules_of(
+            self.source, self.table, self.zone, self.available, relation.typed
+        )
+        kept = [r for r in all_rules if r.column.name in self.columns]
+        values = ", ".join(f"{r.value} as {name_of(f'v_{r.column.name}')}" for r in kept)
+        typed = ", ".join(f"{r.typed} as {name_of(r.column.name)}" for r in kept)
+        shares = [] if self.day_only else rules.shared(kept)
+        figures = f"* replace ({', '.join(shares)})" if shares else "*"
+        fault = "null" if self.day_only else rules.fault(kept, self.table)
+        shown = [r.column.name for r in kept if r.column.type != "identifier"]
+        packed = ", ".join(f"{name_of(c)} := {name_of(f'v_{c}')}" for c in shown)
+        plain = ", ".join(name_of(c) for c in self.columns)
+        whole = "null" if self.day_only else f"md5_number({relation.whole})"
+        self.connection.execute(
+            f"insert into judged select file_no, n, dropped_by, whole, {plain}, local_date, fault, "
+            f"case when fault is not null then to_json(struct_pack({packed}))::VARCHAR end "
+            "from (select *, case when dropped_by is not null then null "
+            "when broken is not null then struct_pack(column_name := null::VARCHAR, "
+            "value := null::VARCHAR, expected := broken.expected, reason := broken.reason) "
+            f"else {self._product_fault(fault)} end as fault from (select *, "
+            f"{rules.local_date(self.table, self.zone)} as local_date from (select {figures} from "
+            f"(select *, {typed} from "
+            f"(select file_no, n, {self._dropped_by()} as dropped_by, broken, "
+            f"{whole} as whole, {self._product()} as product_, {values} "
+            f"from ({relation.sql}))))))",
+            list(relation.parameters),
+        )
+
+    def counts(self, files: Sequence[int]) -> dict[int, int]:
+        """Rows taken of each of these files; none is not listed."""
+        return self._by_file("count(*)", files)
+
+    def starts(self, files: Sequence[int]) -> dict[int, int]:
+        """The rowid of the first row of each of these files."""
+        return self._by_file("min(rowid)", files)
+
+    def forget(self, files: Sequence[int]) -> None:
+        """Delete the rows of these files."""
+        if files:
+            self.connection.execute(
+                "delete from judged where file_no in (select unnest(?))", [list(files)]
+            )
+
+    def _by_file(self, what: str, files: Sequence[int]) -> dict[int, int]:
+        return dict(
+            self.connection.execute(
+                f"select file_no, {what} from judged where file_no in (select unnest(?)) "
+                "group by 1",
+                [list(files)],
+            ).fetchall()
+        )
+
+    def _product(self) -> str:
+        return PRODUCT if PRODUCT in self.available else "null::VARCHAR"
+
+    def _dropped_by(self) -> str:
+        """The relation's own rule, else that the row is another product's."""
+        others = self.source.other_values
+        if self.source.product_column is None or not others:
+            return "dropped_by"
+        return (
+            f"coalesce(dropped_by, case when {PRODUCT} in ({_listed(others)}) "
+            f"then {quoted(OTHERS)} end)"
+        )
+
+    def _product_fault(self, fault: str) -> str:
+        """SQL of a fault for a row that is of no product, else `fault`."""
+        column = self.source.product_column
+        if column is None or self.day_only:
+            return fault
+        expected = "one of " + ", ".join((*self.source.product_values, *self.source.other_values))
+        return (
+            f"case when product_ in ({_listed(self.source.product_values)}) then {fault} else "
+            f"struct_pack(column_name := {quoted(column)}, value := product_, "
+            f"expected := {quoted(expected)}, reason := 'is no product of sources.yml') end"
+        )
 
 
 def span(connection: duckdb.DuckDBPyConnection, latest: date) -> tuple[date | None, date | None]:
@@ -66,7 +169,7 @@ def span(connection: duckdb.DuckDBPyConnection, latest: date) -> tuple[date | No
     return (None, None) if row is None else (row[0], row[1])
 
 
-def _wanted(source: Source, table: FeedTable) -> dict[str, str]:
+def wanted_of(source: Source, table: FeedTable) -> dict[str, str]:
     """Contract column → source column, for all that come from the files."""
     wanted = {}
     for column in table.columns:
@@ -86,10 +189,16 @@ def _wanted(source: Source, table: FeedTable) -> dict[str, str]:
     return wanted
 
 
-def _required(source: Source, table: FeedTable, wanted: dict[str, str]) -> list[str]:
+def required_of(source: Source, table: FeedTable, wanted: dict[str, str]) -> list[str]:
     """Source columns a file must have: those that are declared, and those the contract requires."""
     must = {column.name for column in table.columns if column.required}
     declared = set(source.columns)
     if source.aggregate is not None:
         declared |= {table.day_column, *source.aggregate.sum}
-    return [column for name, column in wanted.items() if name in must | declared]
+    made = {source.unpivot.name, source.unpivot.value} if source.unpivot is not None else set()
+    needed = (must | declared) - made - set(source.optional)
+    return [column for name, column in wanted.items() if name in needed]
+
+
+def _listed(texts: Iterable[str]) -> str:
+    return ", ".join(quoted(text) for text in texts) or "null"

@@ -12,10 +12,11 @@ from pathlib import Path
 import duckdb
 
 from kpi_pipeline.errors import ConfigurationError
-from kpi_pipeline.feeds import files
-from kpi_pipeline.feeds.contracts import FEEDS, SQL_TYPES, Column, FeedTable
-from kpi_pipeline.feeds.files import FileRead, SourceFile, name_of, quoted
-from kpi_pipeline.landing import judge, keyed, store
+from kpi_pipeline.feeds.contracts import FEEDS, FeedTable
+from kpi_pipeline.feeds.found import SourceFile, find, has_changed
+from kpi_pipeline.feeds.reading import FileRead
+from kpi_pipeline.feeds.sql import name_of, quoted
+from kpi_pipeline.landing import dedupe, judge, keeping, keyed, store
 from kpi_pipeline.landing.arrivals import absence, latest_day, table_of
 from kpi_pipeline.landing.span import Coverage, Range
 from kpi_pipeline.runlog import RunLog
@@ -23,7 +24,7 @@ from kpi_pipeline.settings import Settings
 from kpi_pipeline.slices import Slice
 from kpi_pipeline.workspace import Source, Workspace
 
-NOT_ADDED = {"reach", "visitors", "new_visitors"}  # distinct people: a sum would be wrong
+MEMORY = "8GB"  # what does not fit goes to a temporary folder beside the slices
 
 
 def quiet(_message: str) -> None:
@@ -74,9 +75,16 @@ def land(
         )
         with (
             tempfile.TemporaryDirectory(dir=settings.landing, prefix=".landing-") as scratch,
-            duckdb.connect(config={"temp_directory": str(Path(scratch) / "spill")}) as connection,
+            duckdb.connect(
+                config={
+                    "temp_directory": str(Path(scratch) / "spill"),
+                    "memory_limit": MEMORY,
+                }
+            ) as connection,
         ):
             connection.execute("set timezone = 'UTC'")
+            connection.execute("attach ':memory:' as work (compress)")
+            connection.execute("use work")
             keyed.install(connection, key)
             done = _land_product(
                 connection, settings.landing, workspace.root, sources, span, Path(scratch)
@@ -102,15 +110,11 @@ def _land_product(
     connection.execute(f"insert into requested values {listed}")
     store.create_quarantine(connection)
     tables = [t for t in span.feed.tables if any(s.table == t.name for s in sources)]
-    for table in tables:
-        columns = ", ".join(f"{name_of(c.name)} {SQL_TYPES[c.type]}" for c in table.columns)
-        connection.execute(
-            f"create temp table out_{table.name}({columns}, product_id VARCHAR, local_date DATE)"
-        )
+    keeping.create_outputs(connection, tables)
     for position, source in enumerate(sources):
         same = [s for s in sources[:position] if s.table == source.table]
         name = f"{source.feed}.{source.table}.{source.product}" + (f".{len(same)}" if same else "")
-        _load_source(connection, root, source, name, span, scratch)
+        _load_source(connection, root, source, name, span, scratch / str(position))
     for table in tables:
         if table.day_rule != "instant":
             _refuse_repeats(connection, table, span)
@@ -127,9 +131,10 @@ def _load_source(
     scratch: Path,
 ) -> None:
     table = table_of(source)
-    found = files.find(source, root)
+    found = find(source, root)
     is_daily = source.arrival == "file_per_day"
     chosen = _files_for(found, table, span.days) if is_daily else found
+    scratch.mkdir()
     reads = judge.judge(connection, source, table, span.zone, chosen, scratch)
     if is_daily:
         by_name = frozenset(f.day for f in found if f.day is not None)
@@ -137,16 +142,17 @@ def _load_source(
     else:
         first, last = judge.span(connection, latest_day(span.at, span.zone))
         span.covered.append(Coverage(source, first=first, last=last))
-    _number_files(connection, reads)
-    _place_undated(connection, is_daily)
-    if _adds_up(source, table):
+    dedupe.drop_repeats_across_files(connection, source, table)
+    if keeping.adds_up(source, table):
         _refuse_to_add(connection, table, span.currency)
+    _number(connection, reads, is_daily)
     _reconcile(connection, reads, span, is_daily)
+    _refuse_changed(chosen, span, is_daily)
     _quarantine(connection, table, span)
     _count(connection, span)
-    _keep(connection, source, table, name, span.product_id)
-    for temporary in ("judged", "broken", "file_numbers", "placed", "starts"):
-        connection.execute(f"drop table {temporary}")
+    _note_unused(source, table, reads, span)
+    keeping.keep(connection, source, table, span.product_id, name)
+    connection.execute("drop table judged")
 
 
 def _files_for(
@@ -158,43 +164,49 @@ def _files_for(
     return [file for file in found if file.day in near]
 
 
-def _number_files(connection: duckdb.DuckDBPyConnection, reads: Sequence[FileRead]) -> None:
+def _number(
+    connection: duckdb.DuckDBPyConnection, reads: Sequence[FileRead], is_daily: bool
+) -> None:
+    """`set_aside`: rows that do not land, with the number people see and the day they count for.
+
+    A row that shows no day has its file's, else that of the nearest dated row above, or below where
+    none is above. So it is the same whatever range is landed.
+    """
     connection.execute(
-        "create temp table starts"
-        "(file_no INTEGER, name VARCHAR, day DATE, first BIGINT, first_row BIGINT)"
+        "create or replace temp table starts(file_no INTEGER, name VARCHAR, day DATE, "
+        "first BIGINT, first_row BIGINT, cells BIGINT, blanks BIGINT[])"
     )
     if reads:
         rows = ", ".join(
-            f"({r.file.number}, {quoted(r.file.name)}, "
-            + (f"DATE '{r.file.day}'" if r.file.day else "null")
-            + f", {r.first}, {r.first_row})"
+            f"({r.number}, {quoted(r.file.name)}, "
+            + (f"DATE '{r.file.file.day}'" if r.file.file.day else "null")
+            + f", {r.first}, {r.first_row}, {r.cells}, {list(r.blanks)})"
             for r in reads
         )
         connection.execute(f"insert into starts values {rows}")
-
-
-def _place_undated(connection: duckdb.DuckDBPyConnection, is_daily: bool) -> None:
-    """`placed`: the day of rows that show none: their file's, else the nearest dated row's above.
-
-    Rows before the first dated one go to its day. So it is the same whatever range is landed.
-    """
-    undated = (
-        "select file_no, n from judged where local_date is null "
-        "union all select file_no, n from broken"
+    record = "((j.rowid - s.first) // s.cells + s.first_row)"
+    number = f"coalesce(j.n, {record} + len(list_filter(s.blanks, lambda b: b < {record})))"
+    connection.execute(
+        "create or replace temp table set_aside as "
+        f"select j.file_no, {number} as number, s.name, s.day as file_day, local_date as day, "
+        "fault, raw, dropped_by from judged as j join starts as s using (file_no) "
+        f"where fault is not null or (dropped_by is not null and dropped_by <> '{judge.OTHERS}' "
+        "and local_date is null)"
     )
     if is_daily:
-        connection.execute(
-            "create temp table placed as select u.file_no, u.n, s.day "
-            f"from ({undated}) as u join starts as s using (file_no)"
-        )
+        connection.execute("update set_aside set day = file_day where day is null")
+        return
+    undated = connection.execute("select count(*) from set_aside where day is null").fetchone()
+    if undated is None or not undated[0]:
         return
     connection.execute(
-        f"create temp table placed as with undated as ({undated}), "
-        "dated as (select file_no, n, local_date from judged where local_date is not null "
-        "and file_no in (select file_no from undated)), "
-        "firsts as (select file_no, arg_min(local_date, n) as day from dated group by 1) "
-        "select u.file_no, u.n, coalesce(d.local_date, f.day) as day from undated as u "
-        "asof left join dated as d on u.file_no = d.file_no and u.n >= d.n "
+        "create or replace temp table set_aside as with dated as "
+        f"(select j.file_no, {number} as number, local_date from judged as j "
+        "join starts as s using (file_no) where local_date is not null "
+        "and file_no in (select file_no from set_aside where day is null)), "
+        "firsts as (select file_no, arg_min(local_date, number) as day from dated group by 1) "
+        "select u.* replace (coalesce(u.day, d.local_date, f.day) as day) from set_aside as u "
+        "asof left join dated as d on u.file_no = d.file_no and u.number >= d.number "
         "left join firsts as f on u.file_no = f.file_no"
     )
 
@@ -207,36 +219,37 @@ def _reconcile(
 ) -> None:
     """A file that cannot be read, or whose rows do not add up, rejects the slices it speaks for."""
     parsed: dict[int, int] = dict(
-        connection.execute(
-            "select file_no, count(*) from (select file_no from judged union all "
-            "select file_no from broken) group by 1"
-        ).fetchall()
+        connection.execute("select file_no, count(*) from judged group by 1").fetchall()
     )
     for one in reads:
-        count = parsed.get(one.file.number, 0)
+        count = parsed.get(one.number, 0)
         problem = one.problem
         if problem is None and count != one.expected:
             problem = (
                 f"{one.file.name} has {one.expected} rows by its lines, but {count} were read."
             )
         if problem is not None:
-            days = [one.file.day] if is_daily and one.file.day else list(span.days)
-            for day in days:
-                span.problems[day].append(problem)
+            _reject(span, one.file.file, is_daily, problem)
+
+
+def _refuse_changed(files: Sequence[SourceFile], span: Range, is_daily: bool) -> None:
+    """A file that changed while it was read rejects the slices it speaks for."""
+    for file in files:
+        if has_changed(file):
+            _reject(span, file, is_daily, f"{file.name} changed while it was read; land it again.")
+
+
+def _reject(span: Range, file: SourceFile, is_daily: bool, problem: str) -> None:
+    for day in [file.day] if is_daily and file.day else span.days:
+        span.problems[day].append(problem)
 
 
 def _quarantine(connection: duckdb.DuckDBPyConnection, table: FeedTable, span: Range) -> None:
-    number = "n - s.first + s.first_row"
-    name = quoted(table.name)
     rows = connection.execute(
-        "insert into quarantine select coalesce(j.local_date, p.day), "
-        f"{name}, s.name, {number}, fault.column_name, fault.value, fault.expected, "
-        "fault.reason, raw from judged as j join starts as s using (file_no) "
-        "left join placed as p using (file_no, n) "
-        "where fault is not null and coalesce(j.local_date, p.day) in (from requested) "
-        f"union all select p.day, {name}, s.name, {number}, null, null, b.expected, b.reason, null "
-        "from broken as b join starts as s using (file_no) join placed as p using (file_no, n) "
-        "where p.day in (from requested) returning day"
+        f"insert into quarantine select day, {quoted(table.name)}, name, number, "
+        "fault.column_name, fault.value, fault.expected, fault.reason, "
+        "case when fault.column_name is not null then raw end from set_aside "
+        "where fault is not null and dropped_by is null and day in (from requested) returning day"
     ).fetchall()
     counts = Counter(day for (day,) in rows)
     span.quarantined.update(counts)
@@ -245,39 +258,26 @@ def _quarantine(connection: duckdb.DuckDBPyConnection, table: FeedTable, span: R
 
 def _count(connection: duckdb.DuckDBPyConnection, span: Range) -> None:
     rows = connection.execute(
-        "select local_date, count(*) from judged where fault is null "
-        "and local_date in (from requested) group by 1"
+        "select local_date, dropped_by, count(*) from judged where fault is null "
+        f"and local_date in (from requested) and coalesce(dropped_by, '') <> '{judge.OTHERS}' "
+        "group by all union all select day, dropped_by, count(*) from set_aside "
+        "where dropped_by is not null and day in (from requested) group by all"
     ).fetchall()
-    for day, count in rows:
-        span.landed[day] += count
+    for day, rule, count in rows:
         span.read[day] += count
+        if rule is None:
+            span.landed[day] += count
+        else:
+            span.dropped[day][rule] += count
 
 
-def _keep(
-    connection: duckdb.DuckDBPyConnection,
-    source: Source,
-    table: FeedTable,
-    name: str,
-    product_id: str,
-) -> None:
-    """Good rows of the requested days into `out_<table>`, identifiers hashed, ids made up."""
-    if _adds_up(source, table):
-        values = ", ".join(_combined(column) for column in table.columns)
-        grouping = " group by local_date, " + ", ".join(name_of(c) for c in table.key)
-    else:
-        values = ", ".join(_single(column, name) for column in table.columns)
-        grouping = ""
-    connection.execute(
-        f"insert into out_{table.name} select {values}, {quoted(product_id)}, local_date "
-        f"from judged where fault is null and local_date in (from requested){grouping}"
-    )
-
-
-def _adds_up(source: Source, table: FeedTable) -> bool:
-    """Whether rows of one key become one."""
-    return source.aggregate is not None or (
-        source.on_repeat == "sum" and table.day_rule != "instant"
-    )
+def _note_unused(source: Source, table: FeedTable, reads: Sequence[FileRead], span: Range) -> None:
+    """Remember the columns nobody declared: a new one is told, its values stay in the source."""
+    if source.unpivot is not None:
+        return
+    used = {*judge.wanted_of(source, table).values(), source.product_column}
+    for one in reads:
+        span.unused_columns.update(c for c in one.columns if c not in used)
 
 
 def _refuse_to_add(connection: duckdb.DuckDBPyConnection, table: FeedTable, currency: str) -> None:
@@ -311,30 +311,6 @@ def _refuse_to_add(connection: duckdb.DuckDBPyConnection, table: FeedTable, curr
         + "".join(f"and judged.{name_of(c)} = u.{name_of(c)} " for c in ("local_date", *table.key))
     )
     connection.execute("drop table unaddable")
-
-
-def _single(column: Column, name: str) -> str:
-    text = name_of(column.name)
-    if column.type == "identifier":
-        return f"keyed({text})"
-    if column.name == "event_id":
-        same = "row_number() over (partition by local_date, whole)"
-        made = f"left(sha256(concat_ws(chr(31), {quoted(name)}, whole, {same})), 32)"
-        return f"coalesce({text}, {made})"
-    if column.name == "is_bot":
-        return f"coalesce({text}, false)"
-    return text
-
-
-def _combined(column: Column) -> str:
-    text = name_of(column.name)
-    if column.key:
-        return text
-    if column.name in NOT_ADDED:
-        return f"case when count(*) = 1 then max({text}) end"
-    if column.type in ("count", "decimal"):
-        return f"sum({text})"
-    return f"max({text})"
 
 
 def _refuse_repeats(connection: duckdb.DuckDBPyConnection, table: FeedTable, span: Range) -> None:

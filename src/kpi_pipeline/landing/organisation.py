@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 
 from kpi_pipeline.errors import ConfigurationError
-from kpi_pipeline.feeds.files import name_of
+from kpi_pipeline.feeds.sql import name_of
 from kpi_pipeline.landing.keyed import key_id, keyed
 from kpi_pipeline.settings import Settings
 from kpi_pipeline.workspace import Table, Workspace

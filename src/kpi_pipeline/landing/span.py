@@ -38,6 +38,8 @@ class Range:
     read: Counter[date] = field(default_factory=Counter)
     landed: Counter[date] = field(default_factory=Counter)
     quarantined: Counter[date] = field(default_factory=Counter)
+    dropped: dict[date, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    unused_columns: set[str] = field(default_factory=set)
     problems: dict[date, list[str]] = field(default_factory=lambda: defaultdict(list))
     covered: list[Coverage] = field(default_factory=list)
     missing: Callable[[date], str | None] = lambda _day: None

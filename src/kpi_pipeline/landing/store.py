@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from datetime import date
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import duckdb
 
 from kpi_pipeline.feeds.contracts import FeedTable
-from kpi_pipeline.feeds.files import name_of
+from kpi_pipeline.feeds.sql import name_of
 from kpi_pipeline.landing.span import Range
 from kpi_pipeline.slices import (
     Slice,
@@ -23,6 +24,8 @@ from kpi_pipeline.slices import (
     write_slice,
 )
 
+PARQUET = "format parquet, parquet_version v2, dictionary_size_limit 5000"
+MANY = 20_000  # rows a day from which a copy a day is faster than one partitioned copy
 QUARANTINE = (
     "table_name",
     "source_file",
@@ -51,11 +54,15 @@ def write(
     """Write the slices of the range and return them in order of day."""
     contents = {
         table.name: _contents(
-            connection, f"out_{table.name}", [c.name for c in table.columns], "local_date"
+            connection,
+            f"out_{table.name}",
+            [c.name for c in table.columns],
+            "local_date",
+            table.day_column if table.day_rule == "instant" else None,
         )
         for table in tables
     }
-    aside = _contents(connection, "quarantine", QUARANTINE, "day")
+    aside = _contents(connection, "quarantine", QUARANTINE, "day", None)
     changed: list[Slice] = []
     pieces: list[Slice] = []
     for day in span.days:
@@ -73,35 +80,55 @@ def write(
             for piece in changed
             if (entry := piece.tables.get(table.name)) is not None and entry.file is not None
         }
-        _copy(connection, landing, scratch, f"out_{table.name}", "local_date", files, span)
+        name = f"out_{table.name}"
+        _copy(connection, landing, scratch, name, "local_date", contents[table.name], files, span)
     aside_files = {p.day: p.quarantine_file for p in changed if p.quarantine_file is not None}
-    _copy(connection, landing, scratch, "quarantine", "day", aside_files, span)
+    _copy(connection, landing, scratch, "quarantine", "day", aside, aside_files, span)
     for piece in changed:
         write_slice(folder_of(landing, piece.feed, piece.product_id, piece.day), piece)
     return pieces
 
 
+@dataclass(frozen=True)
+class _Content:
+    """Rows of a table on a day: how many, a hash of them in any order, first and last time."""
+
+    count: int
+    digest: str
+    first_at: datetime | None
+    last_at: datetime | None
+
+
 def _contents(
-    connection: duckdb.DuckDBPyConnection, table: str, columns: Sequence[str], day: str
-) -> dict[date, tuple[int, str]]:
-    """Per day: number of rows, and a hash of them that does not depend on their order."""
-    values = ", ".join(f"coalesce({name_of(c)}::VARCHAR, chr(30))" for c in columns)
-    line = f"concat_ws(chr(31), {values})"
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    columns: Sequence[str],
+    day: str,
+    time: str | None,
+) -> dict[date, _Content]:
+    values = ", ".join(name_of(column) for column in columns)
+    at = f"timezone('UTC', {name_of(time)})" if time else "null::TIMESTAMPTZ"
     rows = connection.execute(
-        f"select {day}, count(*), sum(md5_number_lower(line)), sum(md5_number_upper(line)) "
-        f"from (select {day}, {line} as line from {table}) group by 1"
+        f"select {day}, count(*), sum(hashed), sum(hash(hashed)), min(at_)::VARCHAR, "
+        f"max(at_)::VARCHAR from (select {day}, {at} as at_, hash({values}) as hashed "
+        f"from {table} where {day} is not null) group by 1"
     ).fetchall()
     names = ",".join(columns)
     return {
-        day: (count, hashlib.sha256(f"{names}:{count}:{low}:{high}".encode()).hexdigest()[:32])
-        for day, count, low, high in rows
+        day: _Content(
+            count,
+            hashlib.sha256(f"{names}:{count}:{low}:{high}".encode()).hexdigest()[:32],
+            datetime.fromisoformat(first).astimezone(UTC) if first else None,
+            datetime.fromisoformat(last).astimezone(UTC) if last else None,
+        )
+        for day, count, low, high, first, last in rows
     }
 
 
 def _piece(
     day: date,
-    contents: dict[str, dict[date, tuple[int, str]]],
-    aside: dict[date, tuple[int, str]],
+    contents: dict[str, dict[date, _Content]],
+    aside: dict[date, _Content],
     span: Range,
 ) -> Slice:
     status: SliceStatus = "landed"
@@ -113,29 +140,41 @@ def _piece(
         status, reason = "absent", missing
     tables = {}
     hashes = {}
+    firsts: list[datetime] = []
+    lasts: list[datetime] = []
     if status == "landed":
         for name, days in contents.items():
-            count, digest = days.get(day, (0, ""))
-            tables[name] = TableFile(f"{name}-{digest[:16]}.parquet" if count else None, count)
-            hashes[name] = digest
+            found = days.get(day, _Content(0, "", None, None))
+            file = f"{name}-{found.digest[:16]}.parquet" if found.count else None
+            tables[name] = TableFile(file, found.count)
+            hashes[name] = found.digest
+            firsts += [found.first_at] if found.first_at else []
+            lasts += [found.last_at] if found.last_at else []
     set_aside = aside.get(day) if status != "absent" else None
     quarantined = span.quarantined[day] if set_aside else 0
     read = span.read[day] if status != "absent" else 0
+    dropped_by = dict(sorted(span.dropped[day].items())) if status != "absent" else {}
+    if status == "rejected" and span.landed[day]:
+        dropped_by["rejected_with_its_day"] = span.landed[day]
     return Slice(
         feed=span.feed.name,
         product_id=span.product_id,
         day=day,
         status=status,
         reason=reason,
-        hash=content_hash(status, hashes, set_aside[1] if set_aside else None),
+        hash=content_hash(status, hashes, set_aside.digest if set_aside else None),
         arrived_at=span.at,
         tables=tables,
-        quarantine_file=f"quarantine-{set_aside[1][:16]}.parquet" if set_aside else None,
+        quarantine_file=f"quarantine-{set_aside.digest[:16]}.parquet" if set_aside else None,
         read=read,
         landed=span.landed[day] if status == "landed" else 0,
         quarantined=quarantined,
-        dropped=read - quarantined if status == "rejected" else 0,
+        dropped=sum(dropped_by.values()),
         key_id=span.key_id,
+        dropped_by=dropped_by,
+        first_at=min(firsts, default=None),
+        last_at=max(lasts, default=None),
+        unused_columns=tuple(sorted(span.unused_columns)) if status == "landed" else (),
     )
 
 
@@ -154,7 +193,8 @@ def _copy(
     scratch: Path,
     table: str,
     day: str,
-    files: dict[date, str],
+    days: Mapping[date, _Content],
+    files: Mapping[date, str],
     span: Range,
 ) -> None:
     """Write the rows of each day to its file: one partitioned copy, then a rename per file."""
@@ -165,25 +205,41 @@ def _copy(
     targets = {each: path for each, path in targets.items() if not path.exists()}
     if not targets:
         return
+    columns = f"* exclude ({day})" if table == "quarantine" else "*"
+    if sum(days[each].count for each in targets) >= MANY * len(targets):
+        for each, path in targets.items():
+            _copy_day(connection, table, columns, day, each, path)
+        return
     connection.execute("create or replace temp table changed(day DATE)")
     listed = ", ".join(f"(DATE '{each}')" for each in targets)
     connection.execute(f"insert into changed values {listed}")
     staging = scratch / table
-    columns = f"* exclude ({day})" if table == "quarantine" else "*"
+    chosen = "" if targets.keys() >= days.keys() else f" where {day} in (from changed)"
     connection.execute(
-        f"copy (select {columns}, {day} as slice_day from {table} "
-        f"where {day} in (from changed)) to '{staging}' "
-        "(format parquet, partition_by (slice_day), overwrite_or_ignore)"
+        f"copy (select {columns}, {day} as slice_day from {table}{chosen}) to '{staging}' "
+        f"({PARQUET}, partition_by (slice_day), overwrite_or_ignore)"
     )
     for each, path in targets.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
         parts = list((staging / f"slice_day={each}").glob("*.parquet"))
         if len(parts) == 1:
+            path.parent.mkdir(parents=True, exist_ok=True)
             parts[0].replace(path)
-            continue
-        temporary = path.with_name(f".{path.name}")
-        connection.execute(
-            f"copy (select {columns} from {table} where {day} = DATE '{each}') "
-            f"to '{temporary}' (format parquet)"
-        )
-        temporary.replace(path)
+        else:
+            _copy_day(connection, table, columns, day, each, path)
+
+
+def _copy_day(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    columns: str,
+    day: str,
+    each: date,
+    path: Path,
+) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}")
+    connection.execute(
+        f"copy (select {columns} from {table} where {day} = DATE '{each}') "
+        f"to '{temporary}' ({PARQUET})"
+    )
+    temporary.replace(path)
