@@ -11,7 +11,7 @@ from pathlib import Path
 
 import typer
 
-from kpi_pipeline.cli import deployment, figures, incoming, pipeline
+from kpi_pipeline.cli import deployment, figures, incoming, pipeline, quarantine
 from kpi_pipeline.errors import PipelineError
 
 UNEXPECTED = 70
@@ -46,6 +46,7 @@ for command in (
     deployment.docs,
 ):
     app.command(command.__name__.replace("_", "-"))(command)
+app.add_typer(quarantine.app)
 
 
 def main() -> None:
