@@ -82,6 +82,7 @@ def test_files_of_days_are_found_fetched_and_read(store: boto3.client, tmp_path:
             "daily/2024-07-01-x.csv.gz": gzip.compress(b"date,visits\n2024-07-01,2\n"),
             "daily/2024-06-30.csv.gz": gzip.compress(b"date,visits\n2024-06-30,1\n"),
             "daily/sub/2024-06-30.csv.gz": b"in another folder",
+            "daily/2024-06-29.csv.gz/part": b"in a folder with a name like a file's",
             "daily/2024-06-30.txt": b"of another kind",
             "daily/latest.csv.gz": b"of no day",
         },

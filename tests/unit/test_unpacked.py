@@ -178,6 +178,7 @@ def test_members_of_a_zip_become_files_in_order(tmp_path: Path, bench: Bench) ->
         "june/9.csv": b"a\n9\n",
         "june/8.csv.gz": gzip.compress(b"a\n8\n"),
         "__MACOSX/june/._9.csv": b"\0\5\26\7",
+        "__MACOSX/june/9.csv": b"\0",
         "june/.DS_Store": b"\0\0",
         "june/": b"",
         "readme.txt": b"hello",
@@ -313,7 +314,8 @@ def test_cells_of_a_sheet_become_text_that_can_be_read(tmp_path: Path, bench: Be
 def test_formulas_with_a_result_show_it_and_errors_their_name(tmp_path: Path, bench: Bench) -> None:
     book(tmp_path / "b.xlsx", June={"B1": "n", "C1": "x", "B2": 1, "C2": 2, "B3": 3, "C3": 4})
     cells = (
-        '<row r="2"><c r="B2" t="e"><f>1/0</f><v>#DIV/0!</v></c>'
+        '<row r="2"><c r="A2"><v>0.30000000000000004</v></c>'
+        '<c r="B2" t="e"><f>1/0</f><v>#DIV/0!</v></c>'
         '<c r="C2" t="str"><f>""</f><v></v></c></row>'
         '<row r="3"><c r="B3"><f t="shared" si="0"/><v>7</v></c>'
         '<c r="C3"><f>SUM(A1:B2)</f></c><c r="D3" t="e"><v>#REF!</v></c></row>'
@@ -321,8 +323,8 @@ def test_formulas_with_a_result_show_it_and_errors_their_name(tmp_path: Path, be
     change_sheet(tmp_path / "b.xlsx", lambda xml: cut(xml, '<row r="2"', "</sheetData>", cells))
     (piece,) = bench("b.xlsx", "xlsx")
     assert (piece.columns, rows_of(piece)) == (
-        ("n", "x", "column D"),
-        [["2", "#DIV/0!", "", ""], ["3", "7", "=SUM(A1:B2)", "#REF!"]],
+        ("column A", "n", "x", "column D"),
+        [["2", "0.3", "#DIV/0!", "", ""], ["3", "", "7", "=SUM(A1:B2)", "#REF!"]],
     )
 
 
@@ -592,7 +594,7 @@ def test_lines_that_are_none_of_the_table_are_emptied_in_their_place(
 
 
 def test_each_rule_holds_without_the_others(tmp_path: Path, bench: Bench) -> None:
-    (tmp_path / "a.csv").write_bytes(b"x\n\nday\n1\nTotal\n\n2\n")
+    (tmp_path / "a.csv").write_bytes(b"x\n\nday\n1\nTotal\n\n2\n\r\n\n")
     found = {
         str(options): (piece.path.read_bytes(), piece.header_row, piece.dropped)
         for options in (
@@ -605,11 +607,11 @@ def test_each_rule_holds_without_the_others(tmp_path: Path, bench: Bench) -> Non
         for piece in bench("a.csv", **options)
     }
     assert list(found.values()) == [
-        (b"\n\nday\n1\nTotal\n\n2\n", 3, ()),
-        (b"\n\nday\n1\nTotal\n\n2\n", 3, ()),
-        (b"\n\nday\n1\n\n\n2\n", 3, (Dropped("total_row", 5),)),
-        (b"\n\nday\n1\nTotal\n\n\n", 3, (Dropped("below_the_table", 7),)),
-        (b"x\n\nday\n1\nTotal\n\n\n", 1, (Dropped("below_the_table", 7),)),
+        (b"\n\nday\n1\nTotal\n\n2\n\r\n\n", 3, ()),
+        (b"\n\nday\n1\nTotal\n\n2\n\r\n\n", 3, ()),
+        (b"\n\nday\n1\n\n\n2\n\r\n\n", 3, (Dropped("total_row", 5),)),
+        (b"\n\nday\n1\nTotal\n\n\n\r\n\n", 3, (Dropped("below_the_table", 7),)),
+        (b"x\n\nday\n1\nTotal\n\n\n\r\n\n", 1, (Dropped("below_the_table", 7),)),
     ]
 
 
