@@ -155,6 +155,17 @@ def test_rows_say_where_they_stand_and_hold_no_identifier(spoiled: Settings) -> 
         assert len(list(found.rows(2))) == 2
 
 
+def test_the_most_frequent_values_come_first(settings: Settings) -> None:
+    row = {"date": MONDAY, "source": "s", "medium": "m", "visits": 3}
+    for number, value in enumerate(["a few", "many", "some", "many"]):
+        bad = {**row, "campaign": number, "bounces": value}
+        small_company.add_rows(settings.workspace, "york", "traffic", MONDAY, [bad])
+    load(settings)
+    with asked(settings, Asked()) as found:
+        (group,) = found.groups()
+        assert found.values(group, 2) == [("many", 2), ("a few", 1)]
+
+
 def test_a_file_that_is_gone_is_a_sentence(spoiled: Settings) -> None:
     folder = folder_of(spoiled.landing, "traffic", "york", MONDAY)
     piece = read_slice(folder)
@@ -278,6 +289,13 @@ EXPORT = "; only who makes the export knows which."
             "visits",
             {"twelve": 1},
             "No option of sources.yml reads this. Is 'Sessions' the right column for visits? "
+            "If it is, have it corrected in the file.",
+        ),
+        (
+            {},
+            "bounces",
+            {"-12-": 1},
+            "No option of sources.yml reads this. Is 'bounces' the right column for bounces? "
             "If it is, have it corrected in the file.",
         ),
         (
