@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping as Mapped
 from dataclasses import dataclass
 from datetime import time
@@ -9,16 +10,24 @@ from pathlib import Path
 from typing import cast
 
 from kpi_pipeline.feeds.contracts import FEEDS, Feed, FeedTable
+from kpi_pipeline.feeds.stores import has_secret
 from kpi_pipeline.workspace.checks import known, unknown
 from kpi_pipeline.workspace.model import Arrival, Deduplicate, Source, Table
 from kpi_pipeline.workspace.problems import Problems
-from kpi_pipeline.workspace.source_columns import read_aggregate, read_columns, read_unpivot
+from kpi_pipeline.workspace.source_columns import (
+    check_together,
+    read_aggregate,
+    read_columns,
+    read_unpivot,
+)
 from kpi_pipeline.workspace.source_layout import read_layout
 from kpi_pipeline.workspace.tables import is_time_zone
-from kpi_pipeline.workspace.yaml_file import Mapping, read
+from kpi_pipeline.workspace.time_formats import problem_of
+from kpi_pipeline.workspace.yaml_file import Mapping, Node, read
 
 FILE = "sources.yml"
 DEFAULT_GIVE_UP_AT = "12:00"
+MOST_RESTATED = 400  # days
 _DEDUPE: dict[str, Deduplicate] = {
     "true": "identical",
     "identical": "identical",
@@ -74,16 +83,46 @@ def read_sources(
         times = Mapping(FILE, "give_up_at", top.items["give_up_at"], tuple(FEEDS), problems)
         for feed in FEEDS:
             give_up_at[feed] = times.time(feed, DEFAULT_GIVE_UP_AT) or defaults[feed]
+    entries = [Mapping(FILE, path, entry, _KEYS, problems) for path, entry in _entries(top)]
+    return tuple(source for entry in entries for source in _sources(entry, tables)), give_up_at
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of `sources:`, numbered from 1, with what is wrong with it alone."""
+
+    number: int
+    sources: tuple[Source, ...]
+    problems: tuple[str, ...]
+
+
+def read_entries(root: Path, tables: Mapped[str, Table]) -> tuple[Entry, ...]:
+    """Every entry by itself, so that one can be used while others are wrong.
+
+    Raises ConfigurationError when the file cannot be read, or has none.
+    """
+    problems = Problems()
+    node = read(root / FILE, problems)
+    entries = []
+    if node is not None:
+        entries = _entries(Mapping(FILE, "", node, ("give_up_at", "sources"), problems))
+    if not entries:
+        problems.raise_if_any(root)
+    found = []
+    for number, (path, entry) in enumerate(entries, start=1):
+        own = Problems()
+        sources = _sources(Mapping(FILE, path, entry, _KEYS, own), tables)
+        found.append(Entry(number, tuple(sources), tuple(own.found)))
+    return tuple(found)
+
+
+def _entries(top: Mapping) -> list[tuple[str, Node]]:
+    """The path and node of every entry of `sources`."""
     entries = top.items.get("sources")
     if entries is None or not isinstance(entries.value, list) or not entries.value:
         top.add("sources", "is missing or empty; expected a list of sources.")
-        return (), give_up_at
-    found = [
-        source
-        for n, entry in enumerate(entries.value, start=1)
-        for source in _sources(Mapping(FILE, f"sources[{n}]", entry, _KEYS, problems), tables)
-    ]
-    return tuple(found), give_up_at
+        return []
+    return [(f"sources[{n}]", entry) for n, entry in enumerate(entries.value, start=1)]
 
 
 def _sources(entry: Mapping, tables: Mapped[str, Table]) -> list[Source]:
@@ -103,13 +142,10 @@ def _sources(entry: Mapping, tables: Mapped[str, Table]) -> list[Source]:
     if not is_time_zone(zone):
         entry.add("time_zone", f"'{zone}' is not an IANA time zone such as Europe/Madrid.")
     time_format = entry.optional("time_format")
-    if time_format is not None and "%" not in time_format:
-        entry.add(
-            "time_format",
-            f"'{time_format}' is not a strptime format; expected one such as %Y-%m-%d %H:%M:%S.",
-        )
     on_repeat = entry.choice("on_repeat", ("error", "sum"), "error")
     restates = entry.whole("restates_days", 0)
+    if restates > MOST_RESTATED:
+        entry.add("restates_days", f"is {restates}; expected at most {MOST_RESTATED} days.")
     dedupes = ("no", "false", "true", "identical", "last_file")
     dedupe = entry.choice("dedupe_across_files", dedupes, "no")
     if feed is None:
@@ -119,8 +155,15 @@ def _sources(entry: Mapping, tables: Mapped[str, Table]) -> list[Source]:
         return []
     if layout.format == "access_log" and table.name != "page_views":
         entry.add("format", f"access_log gives page_views, not {table.name}.")
+    if layout.format == "access_log" and dedupe == "last_file":
+        entry.add("dedupe_across_files", "last_file needs a key, which lines of a log do not have.")
+    if time_format is not None:
+        wrong = problem_of(time_format, needs_day=table.day_rule != "period_end")
+        if wrong is not None:
+            entry.add("time_format", wrong)
     columns = read_columns(entry, table, tables)
     aggregate, unpivot = read_aggregate(entry, table), read_unpivot(entry, table)
+    check_together(entry, table, columns, aggregate, unpivot)
     if on_repeat == "sum" and table.day_rule != "date":
         entry.add("on_repeat", f"sum is for daily tables; {table.name} is not one.")
     if layout.format is None or arrival is None or files is None:
@@ -182,6 +225,8 @@ def _products(entry: Mapping, tables: Mapped[str, Table]) -> list[_Product]:
     for value, name in values.items():
         if products and name not in products:
             inner.add("values", f"'{value}' {unknown(name, 'products', products)}")
+        if value in ignored:
+            inner.add("ignore", f"'{value}' also stands under values; expected it in one of them.")
     return [
         _Product(
             product,
@@ -198,6 +243,17 @@ def _files(entry: Mapping, arrival: str | None) -> str | None:
     files = entry.text("files", expected="a path such as data/visits/{day}.csv")
     if files is None or arrival is None:
         return files
+    if "://" in files and has_secret(files):
+        entry.add(
+            "files",
+            f"has a password or a key in its {files.split(':')[0]}:// URL; expected it in the "
+            "environment, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
+        )
+        return files
+    for brace in re.findall(r"\{[^}]*\}", files):
+        if brace != "{day}":
+            entry.add("files", f"'{files}' has {brace}; {{day}} is the only name in braces.")
+            return files
     if arrival == "file_per_day" and "{day}" not in files:
         entry.add("files", f"'{files}' has no {{day}}; expected it with arrival: file_per_day.")
     if arrival == "covering" and "{day}" in files:
