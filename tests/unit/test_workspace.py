@@ -390,10 +390,12 @@ def test_all_problems_are_told_at_once(folder: Path) -> None:
         ("Europe/Madrid", "Madrid", "line 11, key sources[1].time_zone: 'Madrid' is not an IANA "
          "time zone such as Europe/Madrid."),
         ('"%Y-%m-%d %H:%M:%S"', "ISO", "line 10, key sources[1].time_format: 'ISO' is not a "
-         "strptime format; expected one such as %Y-%m-%d %H:%M:%S."),
+         "strptime format; expected one such as %Y-%m-%d %H:%M:%S, epoch_seconds or "
+         "epoch_milliseconds."),
         ('["", "NULL"]', "NULL", "line 12, key sources[1].null_tokens: is not a list of texts; "
          'expected one such as ["", "NULL"].'),
-        ('";"', '";;"', "line 17, key sources[2].delimiter: ';;' is not one character; a tab is written: tab."),
+        ('";"', '";;"', "line 17, key sources[2].delimiter: ';;' is not one character; a tab is "
+         "written: tab."),
         ("last_day_complete: true", "last_day_complete: maybe", "line 19, key "
          "sources[2].last_day_complete: 'maybe' is not 'true' or 'false'."),
         ("count: impressions", "count: impresions", "line 20, key sources[2].aggregate.count: "
@@ -501,7 +503,12 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
 def test_the_template_loads_as_written_and_overwrites_nothing(tmp_path: Path) -> None:
     written = workspace.write_template(tmp_path / "new")
     assert [path.relative_to(tmp_path / "new").as_posix() for path in written] == sorted(
-        ["checks.yml", "sources.yml", "reports.yml", *(f"organisation/{name}.csv" for name in workspace.TABLES)]
+        [
+            "checks.yml",
+            "sources.yml",
+            "reports.yml",
+            *(f"organisation/{name}.csv" for name in workspace.TABLES),
+        ]
     )
     loaded = workspace.load(tmp_path / "new")
     assert loaded.warnings == ()

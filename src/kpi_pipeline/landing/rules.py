@@ -134,9 +134,9 @@ def _rule(source: Source, column: Column, zone: str, is_available: bool) -> Rule
     elif source.aggregate is not None and source.aggregate.count == column.name:
         value, notation = quoted("1"), Notation()
     elif is_available:
-        tokens = source.null_tokens_of.get(column.name, source.null_tokens)
-        listed = ", ".join(quoted(token) for token in tokens)
-        value = f"case when {name} not in ({listed}) then {name} end" if tokens else name
+        value = name
+        for token in source.null_tokens_of.get(column.name, source.null_tokens):
+            value = f"nullif({value}, {quoted(token)})"  # a long `in` is a join, which mixes rows
     if source.unpivot is not None and column.name == source.unpivot.name:
         time_format = None  # headers that are days come as ISO dates
     text = name_of(f"v_{column.name}")

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from kpi_pipeline.feeds.sql import quoted
 from kpi_pipeline.landing.numbers import NO_VALUE, UNREAD, cases_of, trimmed
+from kpi_pipeline.workspace.time_formats import EPOCHS
 
-EPOCHS = {"epoch_seconds": "seconds", "epoch_milliseconds": "milliseconds"}
 DAY = "20__-__-__"  # where _ is a digit
 CLOCK = "[T ]__:__:__"
 DATE = r"(19|20|21)\d{2}-\d{2}-\d{2}"

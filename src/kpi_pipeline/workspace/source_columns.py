@@ -33,7 +33,7 @@ def read_columns(entry: Mapping, table: FeedTable, tables: Mapped[str, Table]) -
     shares: dict[str, Share] = {}
     tokens: dict[str, tuple[str, ...]] = {}
     for name, node in _nodes(entry, "columns").items():
-        _check_column(entry, f"columns.{name}", name, names, table)
+        _check_column(entry, "columns", name, names, table)
         if isinstance(node.value, str):
             columns[name] = node.value
             continue
@@ -48,7 +48,7 @@ def read_columns(entry: Mapping, table: FeedTable, tables: Mapped[str, Table]) -
             tokens[name] = inner.sequence("null_tokens", ())
     constants = entry.texts("constants")
     for name in constants:
-        _check_column(entry, f"constants.{name}", name, names, table)
+        _check_column(entry, "constants", name, names, table)
     for name in columns.keys() & constants.keys():
         entry.add("constants", f"'{name}' also stands under columns; expected it in one of them.")
     optional = entry.sequence("optional", ())
@@ -100,6 +100,55 @@ def read_unpivot(entry: Mapping, table: FeedTable) -> Unpivot | None:
     return Unpivot(header, name, value) if header and name and value else None
 
 
+def check_together(
+    entry: Mapping,
+    table: FeedTable,
+    columns: Columns,
+    aggregate: Aggregate | None,
+    unpivot: Unpivot | None,
+) -> None:
+    """What each part says is right; that they do not contradict each other."""
+    _check_shares(entry, columns)
+    if aggregate is not None and unpivot is not None:
+        entry.add("unpivot", "stands beside aggregate; expected one of them.")
+    if aggregate is not None and columns.shares:
+        names = ", ".join(columns.shares)
+        entry.add("aggregate", f"adds up single events, which cannot have a share: {names}.")
+    made: dict[str, str] = {}
+    if aggregate is not None:
+        if aggregate.count in aggregate.sum:
+            entry.add("aggregate", f"both counts and sums '{aggregate.count}'; expected one.")
+        made = dict.fromkeys([table.day_column, *aggregate.sum], "aggregate")
+        if aggregate.count is not None:
+            made[aggregate.count] = "aggregate"
+    if unpivot is not None:
+        made |= dict.fromkeys([unpivot.name, unpivot.value], "unpivot")
+    for name, maker in made.items():
+        for key in ("columns", "constants"):
+            if name in getattr(columns, key):
+                entry.add(key, f"'{name}' comes from {maker} already; expected it in one of them.")
+
+
+def _check_shares(entry: Mapping, columns: Columns) -> None:
+    for name, share in columns.shares.items():
+        wrong = None
+        if share.of == name:
+            wrong = "is given as a share of itself; expected one of another column."
+        elif share.of in columns.shares:
+            wrong = f"is given as a share of '{share.of}', which is itself one of another column."
+        elif share.of in columns.optional and name not in columns.optional:
+            wrong = f"needs '{share.of}', which is optional; expected this to be optional too."
+        if wrong is not None:
+            entry.problems.add(_place(entry, "columns", name), wrong)
+
+
+def _place(entry: Mapping, key: str, name: str) -> str:
+    """Where a name under a key of an entry stands."""
+    node = entry.items[key].value
+    line = node[name].line if isinstance(node, dict) and name in node else None
+    return entry.place(f"{key}.{name}" if isinstance(node, dict) else key, line)
+
+
 def _share(inner: Mapping, table: FeedTable, column: str) -> Share | None:
     names = tuple(_numbers(table))
     percent = inner.choice("percent_of", names) if "percent_of" in inner else None
@@ -128,10 +177,8 @@ def _check_column(
     entry: Mapping, key: str, name: str, names: Iterable[str], table: FeedTable
 ) -> None:
     if name not in names:
-        node = entry.items[key.split(".")[0]].value
-        line = node[name].line if isinstance(node, dict) and name in node else None
         entry.problems.add(
-            entry.place(key, line),
+            _place(entry, key, name),
             f"'{name}' is not a column of {table.name}; expected {one_of(names)}."
             f"{nearest(name, names)}",
         )

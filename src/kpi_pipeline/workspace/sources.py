@@ -84,7 +84,22 @@ def read_sources(
         for feed in FEEDS:
             give_up_at[feed] = times.time(feed, DEFAULT_GIVE_UP_AT) or defaults[feed]
     entries = [Mapping(FILE, path, entry, _KEYS, problems) for path, entry in _entries(top)]
-    return tuple(source for entry in entries for source in _sources(entry, tables)), give_up_at
+    found: dict[Source, str] = {}
+    for entry in entries:
+        for source in _sources(entry, tables):
+            same = next((path for other, path in found.items() if _overlap(other, source)), None)
+            if same is not None:
+                entry.add("files", f"'{source.files}' is read by {same} already; expected it once.")
+            found[source] = entry.path
+    return tuple(found), give_up_at
+
+
+def _overlap(one: Source, other: Source) -> bool:
+    """Whether rows that one source lands are landed by the other again."""
+    same = ("table", "product", "files", "member", "sheets", "product_column", "aggregate")
+    return all(getattr(one, name) == getattr(other, name) for name in same) and (
+        not one.product_values or bool(set(one.product_values) & set(other.product_values))
+    )
 
 
 @dataclass(frozen=True)
