@@ -624,6 +624,19 @@ def test_a_file_that_ends_before_its_header_says_so(tmp_path: Path, bench: Bench
     ]
 
 
+def test_a_header_that_cannot_be_read_says_so(tmp_path: Path, bench: Bench) -> None:
+    (tmp_path / "a.csv").write_bytes(b"Report\nd\xe9y,n\xdf\x81\n1,2\n")
+    told = [
+        texts(bench("a.csv", header_row=2, encoding=encoding))
+        for encoding in ("utf-8", "cp1252", "latin-1")
+    ]
+    assert told == [
+        [("a.csv", "a.csv has a header that is not utf-8.")],
+        [("a.csv", "a.csv has a header that is not cp1252.")],
+        [("a.csv", "\ndéy,nß\x81\n1,2\n".encode())],
+    ]
+
+
 def test_a_full_disk_is_told_with_its_folder(
     tmp_path: Path, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

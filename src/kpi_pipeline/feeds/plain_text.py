@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
+import re
 import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -33,6 +34,7 @@ MARKS = (  # the longest first: UTF-32 begins like UTF-16
 # Bytes that are none of the encoding become one that is none of UTF-8 either, so that whoever reads
 # the result sets that line aside and no other.
 UNREADABLE = "kpi_pipeline.unreadable"
+SPOILED = re.compile("[\udc80-\udcff]")
 
 
 def _unreadable(error: UnicodeError) -> tuple[str, int]:
@@ -48,7 +50,8 @@ class Table:
     """header_row: the line of the header. dropped: rows whose lines are empty now."""
 
     header_row: int
-    dropped: tuple[Dropped, ...]
+    dropped: tuple[Dropped, ...] = ()
+    header: str = ""
 
 
 def is_ready(source: Source) -> bool:
@@ -84,16 +87,20 @@ def write_plain(source: Source, path: Path, name: str, target: Path) -> Table:
         try:
             if not _has_edges(source):
                 _decode(stream, source.encoding, out)
-                return Table(1, ())
+                return Table(1)
             errors = "surrogateescape" if _is_utf8(source.encoding) else UNREADABLE
             lines = io.TextIOWrapper(stream, source.encoding, errors, newline="")  # line ends stay
             table = _Lines(source, lines, out).write()
+            while block := lines.read(BLOCK):
+                out.write(block.encode("utf-8", "surrogateescape"))
         except UnicodeError as error:
             raise UnusableFileError(f"{name} is not {source.encoding}: {error}.") from error
     if table.header_row == 0:
         raise UnusableFileError(
             f"{name} ends before line {source.header_row}, where header_row says its header is."
         )
+    if SPOILED.search(table.header):
+        raise UnusableFileError(f"{name} has a header that is not {source.encoding}.")
     return table
 
 
@@ -145,14 +152,19 @@ class _Lines:
         self.number = 1  # of the line that is written next
 
     def write(self) -> Table:
-        """The header's line is 0 when the file has lines, but ends before it."""
+        """All up to the header; the rows too where some could be none of the table.
+
+        The header's line is 0 when the file has lines, but ends before it.
+        """
         for line in self.lines:
             header_row = self.number
             self.taken.append(line)
             self._put(1, keep=header_row >= self.source.header_row)
             if header_row >= self.source.header_row and _content(line):
-                return Table(header_row, self._write_rows(_content(line)))
-        return Table(0 if 1 < self.number <= self.source.header_row else 1, ())
+                header = _content(line)
+                goes_on = not (self.source.total_rows or self.source.ends_at_blank_line)
+                return Table(header_row, () if goes_on else self._write_rows(header), header)
+        return Table(0 if 1 < self.number <= self.source.header_row else 1)
 
     def _write_rows(self, header: str) -> tuple[Dropped, ...]:
         delimiter = self.source.delimiter
