@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, time
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from kpi_pipeline.errors import ConfigurationError
 from kpi_pipeline.feeds.contracts import FEEDS
 from kpi_pipeline.periods import Calendar
 from kpi_pipeline.workspace import Aggregate, Person, Policy, Product, Source
+from kpi_pipeline.workspace.model import Pages, Share, Unpivot
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "harbour_group"
 
@@ -435,6 +437,264 @@ def test_a_constant_kind_or_channel_must_be_known(folder: Path) -> None:
         "sources.yml, line 25, key sources[4].constants: channel 'mail' is not in "
         "organisation/channels.csv. Did you mean 'email'?",
         "sources.yml, line 25, key sources[4].aggregate: is for daily tables; users is not one.",
+    ]
+
+
+def declare(folder: Path, **keys: str) -> None:
+    """Make `keys` the only source; of traffic, in a CSV file, where they say nothing else."""
+    basis = {
+        "feed": "traffic",
+        "product": "shop",
+        "files": "t.csv",
+        "format": "csv",
+        "arrival": "covering",
+    }
+    if "products" in keys:
+        del basis["product"]
+    lines = "".join(f"  {key}: {value}\n" for key, value in {**basis, **keys}.items())
+    (folder / "sources.yml").write_text(f"sources:\n-\n{lines}", encoding="utf-8")
+
+
+TRAFFIC = Source("traffic", "traffic", "shop", "t.csv", "csv", "covering")
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ({"encoding": "UTF16", "header_row": "4", "total_rows": "[Total, Summe]",
+          "ends_at_blank_line": "true", "delimiter": "tab"},
+         {"encoding": "utf-16", "header_row": 4, "total_rows": ("Total", "Summe"),
+          "ends_at_blank_line": True, "delimiter": "\t"}),
+        ({"format": "xlsx", "sheets": '["20*", Sums]', "member": '"*/t.xlsx"'},
+         {"format": "xlsx", "sheets": ("20*", "Sums"), "member": "*/t.xlsx"}),
+        ({"decimal_separator": '","', "thousands_separator": "."},
+         {"decimal_separator": ",", "thousands_separator": "."}),
+        ({"thousands_separator": "space"}, {"thousands_separator": " "}),
+        ({"thousands_separator": '"\u202f"'}, {"thousands_separator": " "}),
+        ({"thousands_separator": "’"}, {"thousands_separator": "’"}),
+        ({"time_format": "epoch_milliseconds"}, {"time_format": "epoch_milliseconds"}),
+        ({"time_format": "\"%b %d, %Y\""}, {"time_format": "%b %d, %Y"}),
+        ({"table": "traffic_uniques", "time_format": '"%Y-%m"'},
+         {"table": "traffic_uniques", "time_format": "%Y-%m"}),
+        ({"columns": "{bounces: {column: Bounce rate, percent_of: visits},"
+          " duration_seconds: {column: Avg, mean_of: visits}, visits: Visits}"},
+         {"columns": {"bounces": "Bounce rate", "duration_seconds": "Avg", "visits": "Visits"},
+          "shares": {"bounces": Share("Bounce rate", "visits", True),
+                     "duration_seconds": Share("Avg", "visits", False)}}),
+        ({"null_tokens": '["", "#N/A"]', "columns": '{campaign: {null_tokens: [""]}}'},
+         {"null_tokens": ("", "#N/A"), "columns": {"campaign": "campaign"},
+          "null_tokens_of": {"campaign": ("",)}}),
+        ({"unpivot": '{header: "%d.%m.%Y", value: visits}'},
+         {"unpivot": Unpivot("%d.%m.%Y", "date", "visits")}),
+        ({"optional": "[bounces, visitors]"}, {"optional": ("bounces", "visitors")}),
+        ({"constants": '{date: "2024-06-30", visits: 7}'},
+         {"constants": {"date": "2024-06-30", "visits": "7"}}),
+        ({"files": "s3://bucket/views/{day}/*.csv", "arrival": "file_per_day",
+          "several_files_a_day": "last"},
+         {"files": "s3://bucket/views/{day}/*.csv", "arrival": "file_per_day",
+          "several_files_a_day": "last"}),
+        ({"dedupe_across_files": "true"}, {"dedupe_across_files": "identical"}),
+        ({"dedupe_across_files": "last_file", "restates_days": "30"},
+         {"dedupe_across_files": "last_file", "restates_days": 30}),
+        ({"feed": "page_views", "format": "access_log", "log_format": "nginx_json",
+          "log_fields": "{address: ip, host: vhost}",
+          "pages": "{methods: [GET, POST], statuses: [2xx, 304], not_pages: [^/api/],"
+          " hosts: [www.example.org], bots: [Pingdom]}"},
+         {"feed": "page_views", "table": "page_views", "format": "access_log",
+          "log_format": "nginx_json", "log_fields": {"address": "ip", "host": "vhost"},
+          "pages": Pages(("GET", "POST"), ("2xx", "304"), ("^/api/",), ("www.example.org",),
+                         ("Pingdom",))}),
+    ],
+)  # fmt: skip
+def test_an_export_is_described(
+    folder: Path, keys: dict[str, str], expected: dict[str, object]
+) -> None:
+    declare(folder, **keys)
+    assert workspace.load(folder).sources == (replace(TRAFFIC, **expected),)  # type: ignore[arg-type]
+
+
+def test_the_rows_of_several_products_are_told_apart_by_a_column(folder: Path) -> None:
+    append(folder, "products", "game,Game,Asia/Tokyo,EUR,2024-01-01,game,own")
+    append(folder, "product_stages", "game,growth,2024-01-01,")
+    declare(folder, products="{column: Site, values: {s: shop, g: game, S: shop}, ignore: [test]}")
+    shop = replace(
+        TRAFFIC, product_column="Site", product_values=("s", "S"), other_values=("g", "test")
+    )
+    game = replace(shop, product="game", product_values=("g",), other_values=("s", "S", "test"))
+    assert workspace.load(folder).sources == (shop, game)
+
+
+EXPECTED_FORMAT = "expected one such as %Y-%m-%d %H:%M:%S, epoch_seconds or epoch_milliseconds."
+LOG = {"feed": "page_views", "format": "access_log"}
+
+
+@pytest.mark.parametrize(
+    ("keys", "key", "expected"),
+    [
+        ({"header_rows": "3"}, "header_rows", "is not a known key. Did you mean 'header_row'?"),
+        ({"header_row": "0"}, "header_row", "is 0; rows are counted from 1."),
+        ({"header_row": "two"}, "header_row", "'two' is not a whole number of 0 or more."),
+        ({"total_rows": "Total"}, "total_rows", "is not a list of texts; expected one such as "
+         '["", "NULL"].'),
+        ({"sheets": "[A]"}, "sheets", "has a meaning only with format: xlsx, not csv."),
+        ({"format": "parquet", "encoding": "utf-16"}, "encoding", "has a meaning only with format: "
+         "csv, not parquet."),
+        ({"encoding": "utf-61"}, "encoding", "'utf-61' is no encoding; expected one such as utf-16 "
+         "or cp1252."),
+        ({"encoding": "base64"}, "encoding", "'base64' is no encoding; expected one such as utf-16 "
+         "or cp1252."),
+        ({"delimiter": "'\"'"}, "delimiter", "is what quotes a text or ends a line; expected one "
+         "such as ; or |."),
+        ({"decimal_separator": ";"}, "decimal_separator", "';' is not '.' or ','."),
+        ({"thousands_separator": "_"}, "thousands_separator", "'_' is not one; expected , or . or "
+         "' or the word space."),
+        ({"thousands_separator": "."}, "thousands_separator", "is '.', which is the decimal "
+         "separator too."),
+        ({"time_format": '"%Q"'}, "time_format", f"'%Q' cannot be used, because of '%Q'; "
+         f"{EXPECTED_FORMAT}"),
+        ({"time_format": "epoch"}, "time_format", f"'epoch' is not a strptime format; "
+         f"{EXPECTED_FORMAT}"),
+        ({"time_format": '"%H:%M"'}, "time_format", "'%H:%M' does not say when; expected year, "
+         "month and day, as %d.%m.%Y."),
+        ({"time_format": '"%d.%m.%Y %I:%M"'}, "time_format", "'%d.%m.%Y %I:%M' has %I without %p, "
+         "so morning and evening are the same."),
+        ({"time_format": '"%d.%m.%Y %H %p"'}, "time_format", "'%d.%m.%Y %H %p' contradicts itself: "
+         "it writes '23.11.2024 21 PM' and cannot read it."),
+        ({**LOG, "time_format": '"%d.%m.%Y"'}, "time_format", "has a meaning only with format: csv "
+         "or jsonl or parquet or xlsx, not access_log."),
+        ({"columns": "{visits: }"}, "columns.visits", "is empty; expected the name of a column of "
+         "the source."),
+        ({"columns": "{visits: {colum: V}}"}, "columns.visits.colum", "is not a known key; expected"
+         " 'column', 'percent_of', 'mean_of' or 'null_tokens'. Did you mean 'column'?"),
+        ({"columns": "{bounces: {percent_of: visit}}"}, "columns.bounces.percent_of", "'visit' is "
+         "not 'visits', 'visitors', 'new_visitors', 'page_views', 'bounces' or 'duration_seconds'. "
+         "Did you mean 'visits'?"),
+        ({"columns": "{bounces: {percent_of: visits, mean_of: visits}}"}, "columns.bounces.mean_of",
+         "stands beside percent_of; expected one of them."),
+        ({"columns": "{bounces: {percent_of: bounces}}"}, "columns.bounces", "is given as a share "
+         "of itself; expected one of another column."),
+        ({"columns": "{bounces: {percent_of: visitors}, visitors: {percent_of: visits}}"},
+         "columns.bounces", "is given as a share of 'visitors', which is itself one of another "
+         "column."),
+        ({"columns": "{bounces: {percent_of: visitors}}", "optional": "[visitors]"},
+         "columns.bounces", "needs 'visitors', which is optional; expected this to be optional "
+         "too."),
+        ({"columns": "{device: {percent_of: visits}}"}, "columns.device.percent_of", "is for "
+         "numbers; expected one of 'visits', 'visitors', 'new_visitors', 'page_views', 'bounces' "
+         "or 'duration_seconds'."),
+        ({"columns": "{campaign: {null_tokens: -}}"}, "columns.campaign.null_tokens", "is not a "
+         'list of texts; expected one such as ["", "NULL"].'),
+        ({"constants": "{visits: many}"}, "constants.visits", "'many' is not a whole number such "
+         "as 1234."),
+        ({"constants": "{date: 30.6.2024}"}, "constants.date", "'30.6.2024' is not a date such as "
+         "2024-06-30."),
+        ({"feed": "exposure", "constants": '{cost: "0,5"}'}, "constants.cost", "'0,5' is not a "
+         "number such as 1234.5."),
+        ({"unpivot": "{header: ISO, value: visits}"}, "unpivot.header", f"'ISO' is not a strptime "
+         f"format; {EXPECTED_FORMAT}"),
+        ({"unpivot": '{header: "%d.%m.", value: visits}'}, "unpivot.header", "'%d.%m.' does not "
+         "say when; expected year, month and day, as %d.%m.%Y."),
+        ({"unpivot": '{header: "%d.%m.%Y", value: visit}'}, "unpivot.value", "'visit' is not "
+         "'visits', 'visitors', 'new_visitors', 'page_views', 'bounces' or 'duration_seconds'. Did "
+         "you mean 'visits'?"),
+        ({"unpivot": '{header: "%d.%m.%Y", name: source, value: visits}'}, "unpivot.name",
+         "'source' is not 'date'."),
+        ({"unpivot": '{header: "%d.%m.%Y", value: visits}', "columns": "{visits: Visits}"},
+         "columns", "'visits' comes from unpivot already; expected it in one of them."),
+        ({"unpivot": '{header: "%d.%m.%Y", value: visits}', "format": "jsonl"}, "unpivot",
+         "has a meaning only with format: csv or xlsx or parquet, not jsonl."),
+        ({"unpivot": '{header: "%d.%m.%Y", value: visits}',
+          "aggregate": "{date_from: at, count: visitors}"}, "unpivot", "stands beside aggregate; "
+         "expected one of them."),
+        ({"aggregate": "{date_from: at, count: visits}", "constants": "{visits: 1}"}, "constants",
+         "'visits' comes from aggregate already; expected it in one of them."),
+        ({"aggregate": "{date_from: at, count: visits}", "columns": "{date: at}"}, "columns",
+         "'date' comes from aggregate already; expected it in one of them."),
+        ({"aggregate": "{date_from: at, count: visits, sum: {visits: n}}"}, "aggregate",
+         "both counts and sums 'visits'; expected one."),
+        ({"aggregate": "{date_from: at, count: visits}",
+          "columns": "{bounces: {percent_of: visits}}"}, "aggregate", "adds up single events, "
+         "which cannot have a share: bounces."),
+        ({"aggregate": "{date_from: at}"}, "aggregate.count", "is missing, and sum too; expected "
+         "'visits', 'visitors', 'new_visitors', 'page_views', 'bounces' or 'duration_seconds' in "
+         "one of them."),
+        ({"optional": "[visits]"}, "optional", "'visits' is required by traffic; it cannot be "
+         "optional."),
+        ({"optional": "[visit]"}, "optional", "'visit' is not a column of traffic; expected "
+         "'date', 'source', 'medium', 'campaign', 'device', 'visits', 'visitors', 'new_visitors', "
+         "'page_views', 'bounces' or 'duration_seconds'. Did you mean 'visits'?"),
+        ({"product": "shop", "products": "{column: Site, values: {s: shop}}"}, "products", "stands "
+         "beside product; expected one of them."),
+        ({"products": "{column: Site, values: {}}"}, "products.values", "is missing or empty; "
+         "expected values and their product_id."),
+        ({"products": "{column: Site, values: [shop]}"}, "products.values", "is not a mapping; "
+         "expected names and values."),
+        ({"products": "{column: Site, values: {s: shap}}"}, "products.values", "'s': 'shap' is not "
+         "in organisation/products.csv. Did you mean 'shop'?"),
+        ({"products": "{values: {s: shop}}"}, "products.column", "is missing; expected the source "
+         "column that says whose row it is."),
+        ({"products": "{column: Site, values: {s: shop}, ignore: [s]}"}, "products.ignore",
+         "'s' also stands under values; expected it in one of them."),
+        ({"files": "t-{date}.csv"}, "files", "'t-{date}.csv' has {date}; {day} is the only name in "
+         "braces."),
+        ({"files": "s3://key:secret@bucket/t.csv"}, "files", "has a password or a key in its s3:// "
+         "URL; expected it in the environment, such as AWS_ACCESS_KEY_ID and "
+         "AWS_SECRET_ACCESS_KEY."),
+        ({"files": "https://host/t.csv?sig=secret"}, "files", "has a password or a key in its "
+         "https:// URL; expected it in the environment, such as AWS_ACCESS_KEY_ID and "
+         "AWS_SECRET_ACCESS_KEY."),
+        ({"several_files_a_day": "last"}, "several_files_a_day", "has a meaning only with arrival: "
+         "file_per_day."),
+        ({"several_files_a_day": "first"}, "several_files_a_day", "'first' is not 'add' or "
+         "'last'."),
+        ({"dedupe_across_files": "yes"}, "dedupe_across_files", "'yes' is not 'no', 'false', "
+         "'true', 'identical' or 'last_file'."),
+        ({**LOG, "dedupe_across_files": "last_file"}, "dedupe_across_files", "last_file needs a "
+         "key, which lines of a log do not have."),
+        ({"restates_days": "-1"}, "restates_days", "'-1' is not a whole number of 0 or more."),
+        ({"restates_days": "4000"}, "restates_days", "is 4000; expected at most 400 days."),
+        ({"format": "access_log"}, "format", "access_log gives page_views, not traffic."),
+        ({"log_format": "w3c"}, "log_format", "has a meaning only with format: access_log, not "
+         "csv."),
+        ({**LOG, "log_format": "apache"}, "log_format", "'apache' is not 'common', 'combined', "
+         "'nginx_json' or 'w3c'."),
+        ({**LOG, "log_fields": "{address: ip}"}, "log_fields", "has a meaning only with nginx_json "
+         "or w3c, not combined."),
+        ({**LOG, "log_format": "w3c", "log_fields": "{ip: c-ip}"}, "log_fields", "'ip' is no "
+         "field; expected time, address, user, method, path, status, referrer, user_agent, host."),
+        ({**LOG, "pages": "{not_pages: ['(?!x)']}"}, "pages.not_pages", "'(?!x)' is not a regular "
+         "expression (RE2): invalid perl operator: (?!."),
+        ({**LOG, "pages": "{bots: ['[']}"}, "pages.bots", "'[' is not a regular expression (RE2): "
+         "missing ]: [."),
+        ({**LOG, "pages": "{statuses: [ok]}"}, "pages.statuses", "'ok' is not a status such as 200 "
+         "or 2xx."),
+        ({**LOG, "pages": "{methods: [get]}"}, "pages.methods", "'get' is not a method in capitals "
+         "such as GET."),
+        ({**LOG, "pages": "{hosts: ['https://example.org']}"}, "pages.hosts",
+         "'https://example.org' is not a host alone, such as www.example.org."),
+        ({**LOG, "pages": "{status: [200]}"}, "pages.status", "is not a known key; expected "
+         "'methods', 'statuses', 'not_pages', 'hosts' or 'bots'. Did you mean 'statuses'?"),
+        ({**LOG, "columns": "{url: path}"}, "columns", "has a meaning only with format: csv or "
+         "jsonl or parquet or xlsx, not access_log."),
+    ],
+)  # fmt: skip
+def test_an_export_that_cannot_be_is_named(
+    folder: Path, keys: dict[str, str], key: str, expected: str
+) -> None:
+    declare(folder, **keys)
+    (found,) = problems(folder)
+    line, _, sentence = found.partition(f", key sources[1].{key}: ")
+    assert (line.startswith("sources.yml, line "), sentence) == (True, expected)
+
+
+def test_a_file_is_read_by_one_source_only(folder: Path) -> None:
+    declare(folder)
+    path = folder / "sources.yml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text + text.removeprefix("sources:\n"), encoding="utf-8")
+    assert problems(folder) == [
+        "sources.yml, line 11, key sources[2].files: 't.csv' is read by sources[1] already; "
+        "expected it once."
     ]
 
 

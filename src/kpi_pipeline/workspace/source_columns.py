@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from collections.abc import Mapping as Mapped
 from dataclasses import dataclass
@@ -10,8 +11,18 @@ from kpi_pipeline.feeds.contracts import FeedTable
 from kpi_pipeline.workspace.checks import known, unknown
 from kpi_pipeline.workspace.model import Aggregate, Share, Table, Unpivot
 from kpi_pipeline.workspace.problems import nearest, one_of
+from kpi_pipeline.workspace.time_formats import problem_of
 from kpi_pipeline.workspace.yaml_file import Mapping, Node
 
+EMPTY = "is empty; expected the name of a column of the source."
+_DATE = r"(19|20|21)\d\d-\d\d-\d\d"
+_CONSTANTS = {
+    "count": (r"[0-9]{1,18}", "a whole number such as 1234"),
+    "decimal": (r"[+-]?[0-9]{1,14}(\.[0-9]+)?", "a number such as 1234.5"),
+    "boolean": (r"true|false", "true or false"),
+    "date": (_DATE, "a date such as 2024-06-30"),
+    "time": (rf"{_DATE}T\d\d:\d\d:\d\dZ", "a time such as 2024-06-30T23:59:00Z"),
+}
 _COLUMN_KEYS = ("column", "percent_of", "mean_of", "null_tokens")
 
 
@@ -36,13 +47,20 @@ def read_columns(entry: Mapping, table: FeedTable, tables: Mapped[str, Table]) -
         _check_column(entry, "columns", name, names, table)
         if isinstance(node.value, str):
             columns[name] = node.value
+            if not node.value:
+                entry.problems.add(_place(entry, "columns", name), EMPTY)
             continue
         inner = Mapping(
             entry.file, f"{entry.path}.columns.{name}", node, _COLUMN_KEYS, entry.problems
         )
         columns[name] = inner.text("column", name) or name
         share = _share(inner, table, columns[name])
-        if share is not None:
+        if share is not None and name in names and name not in _numbers(table):
+            inner.add(
+                "percent_of" if share.is_percent else "mean_of",
+                f"is for numbers; expected one of {one_of(_numbers(table))}.",
+            )
+        elif share is not None:
             shares[name] = share
         if "null_tokens" in inner:
             tokens[name] = inner.sequence("null_tokens", ())
@@ -56,6 +74,7 @@ def read_columns(entry: Mapping, table: FeedTable, tables: Mapped[str, Table]) -
         _check_column(entry, "optional", name, names, table)
         if any(c.name == name and c.required for c in table.columns):
             entry.add("optional", f"'{name}' is required by {table.name}; it cannot be optional.")
+    _check_constants(entry, table, constants)
     _check_kinds(entry, columns, constants, tables)
     return Columns(columns, constants, shares, tokens, optional)
 
@@ -93,10 +112,13 @@ def read_unpivot(entry: Mapping, table: FeedTable) -> Unpivot | None:
         entry.file, f"{entry.path}.unpivot", node, ("header", "name", "value"), entry.problems
     )
     header = inner.text("header", expected="how the headers are written, such as %d.%m.%Y")
-    name = inner.choice("name", tuple(c.name for c in table.columns), table.day_column)
+    days = tuple(c.name for c in table.columns if c.type in ("date", "time"))
+    name = inner.choice("name", days, table.day_column)
     value = inner.choice("value", tuple(_numbers(table)))
-    if header is not None and "%" not in header:
-        inner.add("header", f"'{header}' is not a strptime format; expected one such as %Y-%m-%d.")
+    if header is not None:
+        wrong = problem_of(header, needs_day=table.day_rule != "period_end")
+        if wrong is not None:
+            inner.add("header", wrong)
     return Unpivot(header, name, value) if header and name and value else None
 
 
@@ -182,6 +204,17 @@ def _check_column(
             f"'{name}' is not a column of {table.name}; expected {one_of(names)}."
             f"{nearest(name, names)}",
         )
+
+
+def _check_constants(entry: Mapping, table: FeedTable, constants: Mapped[str, str]) -> None:
+    """Constants are read as SQL writes values, whatever the source's own notation is."""
+    for column in table.columns:
+        value = constants.get(column.name)
+        form = _CONSTANTS.get(column.type)
+        if value is not None and form is not None and not re.fullmatch(form[0], value):
+            entry.problems.add(
+                _place(entry, "constants", column.name), f"'{value}' is not {form[1]}."
+            )
 
 
 def _check_kinds(

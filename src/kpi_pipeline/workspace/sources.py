@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import cast
 
 from kpi_pipeline.feeds.contracts import FEEDS, Feed, FeedTable
-from kpi_pipeline.feeds.stores import has_secret
 from kpi_pipeline.workspace.checks import known, unknown
 from kpi_pipeline.workspace.model import Arrival, Deduplicate, Source, Table
 from kpi_pipeline.workspace.problems import Problems
@@ -235,11 +234,11 @@ def _products(entry: Mapping, tables: Mapped[str, Table]) -> list[_Product]:
     column = inner.text("column", expected="the source column that says whose row it is")
     values = inner.texts("values")
     ignored = inner.sequence("ignore", ())
-    if not values:
+    if not values and ("values" not in inner or isinstance(inner.items["values"].value, dict)):
         inner.add("values", "is missing or empty; expected values and their product_id.")
     for value, name in values.items():
         if products and name not in products:
-            inner.add("values", f"'{value}' {unknown(name, 'products', products)}")
+            inner.add("values", f"'{value}': {unknown(name, 'products', products)}")
         if value in ignored:
             inner.add("ignore", f"'{value}' also stands under values; expected it in one of them.")
     return [
@@ -258,7 +257,7 @@ def _files(entry: Mapping, arrival: str | None) -> str | None:
     files = entry.text("files", expected="a path such as data/visits/{day}.csv")
     if files is None or arrival is None:
         return files
-    if "://" in files and has_secret(files):
+    if "://" in files and _has_secret(files):
         entry.add(
             "files",
             f"has a password or a key in its {files.split(':')[0]}:// URL; expected it in the "
@@ -274,6 +273,12 @@ def _files(entry: Mapping, arrival: str | None) -> str | None:
     if arrival == "covering" and "{day}" in files:
         entry.add("files", f"'{files}' has a {{day}}; expected * or a name with arrival: covering.")
     return files
+
+
+def _has_secret(url: str) -> bool:
+    from kpi_pipeline.feeds.stores import has_secret  # fsspec is for those who have URLs
+
+    return has_secret(url)
 
 
 def _table(entry: Mapping, feed: Feed) -> FeedTable | None:
