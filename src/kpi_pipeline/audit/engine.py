@@ -117,7 +117,13 @@ class Door:
         ]
 
     def failing_parts(
-        self, source: Any, title: str, expectation: Expectation, first: int, last: int
+        self,
+        source: Any,
+        table: str,
+        title: str,
+        expectation: Expectation,
+        first: int,
+        last: int,
     ) -> dict[int, Result]:
         """Which `slice_no` from first to last fail, by halving the range until one is left."""
         if first > last:
@@ -125,7 +131,7 @@ class Door:
         name = f"{title} {first} to {last} of {expectation.label}"
         asset = source.add_query_asset(
             name,
-            query=f"select * from rows where slice_no between {first} and {last}",  # noqa: S608
+            query=f"select * from {table} where slice_no between {first} and {last}",  # noqa: S608
         )
         batch = asset.add_batch_definition_whole_table(name).get_batch()
         suite = self._gx.ExpectationSuite(name=name, expectations=[_spec(0, expectation)])
@@ -136,14 +142,14 @@ class Door:
         if first == last:
             return {first: result}
         middle = (first + last) // 2
-        return self.failing_parts(source, title, expectation, first, middle) | self.failing_parts(
-            source, title, expectation, middle + 1, last
-        )
+        return self.failing_parts(
+            source, table, title, expectation, first, middle
+        ) | self.failing_parts(source, table, title, expectation, middle + 1, last)
 
-    def query(self, source: Any, sql: str) -> list[tuple[Any, ...]]:
+    def query(self, source: Any, sql: str) -> list[dict[str, Any]]:
         """Rows of a query on the connection GX holds; DuckDB would refuse a second one."""
         with source.get_execution_engine().get_connection() as connection:
-            return [tuple(row) for row in connection.exec_driver_sql(sql)]
+            return [dict(row) for row in connection.exec_driver_sql(sql).mappings()]
 
     def write_docs(self, folder: Path, progress: Callable[[str], None]) -> None:
         """Data Docs of everything run here, readable without a network."""
@@ -219,3 +225,17 @@ def check_types(expectations: Sequence[Expectation], file: Path) -> None:
             raise ConfigurationError(
                 f"{file}, expectation {position} ({expectation.type}): {error}"
             ) from error
+
+
+def write_index(folder: Path) -> None:
+    """Write one page that opens both sites."""
+    links = "".join(
+        f'<li><a href="{name}/index.html">{title}</a></li>'
+        for name, title in (("landing", "What came in"), ("published", "What went out"))
+        if (folder / name / "index.html").exists()
+    )
+    (folder / "index.html").write_text(
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Checks</title></head>'
+        f"<body><h1>Checks of the latest audits</h1><ul>{links}</ul></body></html>\n",
+        encoding="utf-8",
+    )

@@ -4,6 +4,9 @@
   kwargs: {column: event_id}
   severity: stop          # stop: the slice or the publication is refused; warn: it is noted
   reason: Every page view has an id.
+
+A query may also have `finding`, what to say of each row it returns, with the row's columns in
+braces, and `can_be_accepted: true`: days that `checks.yml` accepts are noted, whatever `severity`.
 """
 
 from __future__ import annotations
@@ -20,16 +23,22 @@ from kpi_pipeline.runlog import Severity
 
 ROWS_QUERY = "unexpected_rows_expectation"
 KEYS = {"type", "kwargs", "severity", "reason"}
+QUERY_KEYS = {"finding", "can_be_accepted"}
 
 
 @dataclass(frozen=True)
 class Expectation:
-    """One entry. `query`: for an unexpected-rows expectation its SQL, over `{batch}`."""
+    """One entry. `query`: for an unexpected-rows expectation its SQL, over `{batch}`.
+
+    finding: what to say of a row of the query; None: how many there are.
+    """
 
     type: str
     kwargs: Mapping[str, object]
     severity: Severity
     reason: str
+    finding: str | None = None
+    can_be_accepted: bool = False
 
     @property
     def query(self) -> str | None:
@@ -64,8 +73,15 @@ def _load_file(path: Path) -> list[Expectation]:
 
 def _entry(path: Path, position: int, entry: object) -> Expectation:
     where = f"{path}, expectation {position}"
-    if not isinstance(entry, dict) or set(entry) != KEYS:
-        raise ConfigurationError(f"{where}: expected exactly the keys {', '.join(sorted(KEYS))}.")
+    if not isinstance(entry, dict) or set(entry) - QUERY_KEYS != KEYS:
+        raise ConfigurationError(
+            f"{where}: expected exactly the keys {', '.join(sorted(KEYS))}; a query may have "
+            f"{' and '.join(sorted(QUERY_KEYS))}."
+        )
+    if entry["type"] != ROWS_QUERY and set(entry) & QUERY_KEYS:
+        raise ConfigurationError(
+            f"{where}: only a query ({ROWS_QUERY}) has {' and '.join(sorted(QUERY_KEYS))}."
+        )
     if entry["severity"] not in ("stop", "warn"):
         raise ConfigurationError(
             f"{where}: severity is {entry['severity']!r}; expected 'stop' or 'warn'."
@@ -81,4 +97,6 @@ def _entry(path: Path, position: int, entry: object) -> Expectation:
         kwargs=entry["kwargs"],
         severity=cast(Severity, entry["severity"]),
         reason=entry["reason"].strip(),
+        finding=str(entry["finding"]).strip() if "finding" in entry else None,
+        can_be_accepted=entry.get("can_be_accepted") is True,
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kpi_pipeline.errors import BuildError
 from kpi_pipeline.feeds.contracts import FEEDS, SQL_TYPES, FeedTable
+from kpi_pipeline.filling import fill
 from kpi_pipeline.settings import Settings
 from kpi_pipeline.slices import folder_of, read_slice
 from kpi_pipeline.warehouse.changes import BuiltSlice, Changes, SliceKey
@@ -81,26 +82,6 @@ def lay_out(
         for table in feed.tables:
             _lay_out_rows(connection, table, files.get(table.name, []))
     _lay_out_organisation(connection, settings.landing / "organisation")
-
-
-def fill(
-    connection: duckdb.DuckDBPyConnection,
-    table: str,
-    columns: Mapping[str, str],
-    rows: Sequence[tuple[object, ...]],
-) -> None:
-    """Replace a table by these rows."""
-    definition = ", ".join(f"{name} {kind}" for name, kind in columns.items())
-    connection.execute(f"create or replace table {table} ({definition})")
-    if not rows:
-        return
-    # one JSON document is bound instead of thousands of rows, each of which would cost a statement
-    document = json.dumps([dict(zip(columns, row, strict=True)) for row in rows], default=str)
-    shape = json.dumps([dict(columns)])
-    connection.execute(
-        f"insert into {table} select unnest(from_json(?, ?), recursive := true)",
-        [document, shape],
-    )
 
 
 def _files_of(
