@@ -307,6 +307,31 @@ def test_a_mean_price_becomes_a_cost() -> None:
     )
 
 
+def test_a_share_can_be_of_a_share() -> None:
+    source = replace(
+        ADS,
+        shares={
+            "clicks": Share("CTR", "impressions", is_percent=True),
+            "cost": Share("CPC", "clicks", is_percent=False),
+        },
+    )
+    row = {"date": "2024-06-30", "impressions": "1000", "clicks": "1.26 %", "cost": "0.5"}
+    values = judged(source, row).values
+    assert (values["clicks"], values["cost"]) == (13, Decimal("6.5"))
+    assert judged(source, {**row, "clicks": ""}).fault == (
+        "clicks",
+        None,
+        "a percentage from 0 to 100 as 45.3 %",
+        "is missing",
+    )
+    assert judged(source, {**row, "cost": "free"}).fault == (
+        "cost",
+        "free",
+        "a mean as 83.5",
+        NO_VALUE,
+    )
+
+
 def test_a_share_of_money_keeps_its_decimals() -> None:
     source = replace(ADS, shares={"reach": Share("Share", "cost", is_percent=True)})
     row = {"date": "2024-06-30", "impressions": "9", "clicks": "7", "cost": "2.6", "reach": "50"}

@@ -7,7 +7,7 @@ more than LONGEST bytes is a fault.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from kpi_pipeline.feeds.contracts import NOT_SET, SQL_TYPES, Column, FeedTable
@@ -69,16 +69,23 @@ def rules_of(
 
 def shared(rules: list[Rule]) -> list[str]:
     """Over the typed columns, for `* replace (…)`: each share made a figure of what it is of."""
-    # two DECIMALs of at most 18 digits multiply into one of 18, which overflows; so one has 19
-    wide = {"count": "::DECIMAL(19, 0)"}
-    kinds = {rule.column.name: rule.column.type for rule in rules}
+    by_name = {rule.column.name: rule for rule in rules}
     return [
-        f"try_cast({name_of(rule.column.name)} * {name_of(rule.share.of)}"
-        f"{wide.get(kinds[rule.share.of], '')} as {SQL_TYPES[rule.column.type]}) "
-        f"as {name_of(rule.column.name)}"
+        f"{_figure(rule.column.name, by_name)} as {name_of(rule.column.name)}"
         for rule in rules
         if rule.share is not None
     ]
+
+
+def _figure(name: str, by_name: Mapping[str, Rule]) -> str:
+    """SQL of a number, which may be a share of one that is itself a share."""
+    rule = by_name[name]
+    if rule.share is None:
+        return name_of(name)
+    of = _figure(rule.share.of, by_name)
+    # two DECIMALs of at most 18 digits multiply into one of 18, which overflows; so one has 19
+    wide = "::DECIMAL(19, 0)" if by_name[rule.share.of].column.type == "count" else ""
+    return f"try_cast({name_of(name)} * {of}{wide} as {SQL_TYPES[rule.column.type]})"
 
 
 def local_date(table: FeedTable, zone: str) -> str:

@@ -154,10 +154,12 @@ def check_together(
 def _check_shares(entry: Mapping, columns: Columns) -> None:
     for name, share in columns.shares.items():
         wrong = None
-        if share.of == name:
-            wrong = "is given as a share of itself; expected one of another column."
-        elif share.of in columns.shares:
-            wrong = f"is given as a share of '{share.of}', which is itself one of another column."
+        chain = [name]
+        while chain[-1] in columns.shares and chain[-1] not in chain[:-1]:
+            chain.append(columns.shares[chain[-1]].of)
+        if chain[-1] == name:
+            way = f", by way of {one_of(chain[1:-1])}" if chain[1:-1] else ""
+            wrong = f"is given as a share of itself{way}; expected one of another column."
         elif share.of in columns.optional and name not in columns.optional:
             wrong = f"needs '{share.of}', which is optional; expected this to be optional too."
         if wrong is not None:

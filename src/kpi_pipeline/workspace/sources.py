@@ -32,7 +32,7 @@ _DEDUPE: dict[str, Deduplicate] = {
     "identical": "identical",
     "last_file": "last_file",
 }
-_KEYS = (
+KEYS = (
     "feed",
     "table",
     "product",
@@ -82,7 +82,7 @@ def read_sources(
         times = Mapping(FILE, "give_up_at", top.items["give_up_at"], tuple(FEEDS), problems)
         for feed in FEEDS:
             give_up_at[feed] = times.time(feed, DEFAULT_GIVE_UP_AT) or defaults[feed]
-    entries = [Mapping(FILE, path, entry, _KEYS, problems) for path, entry in _entries(top)]
+    entries = [Mapping(FILE, path, entry, KEYS, problems) for path, entry in _entries(top)]
     found: dict[Source, str] = {}
     for entry in entries:
         for source in _sources(entry, tables):
@@ -125,7 +125,7 @@ def read_entries(root: Path, tables: Mapped[str, Table]) -> tuple[Entry, ...]:
     found = []
     for number, (path, entry) in enumerate(entries, start=1):
         own = Problems()
-        sources = _sources(Mapping(FILE, path, entry, _KEYS, own), tables)
+        sources = _sources(Mapping(FILE, path, entry, KEYS, own), tables)
         found.append(Entry(number, tuple(sources), tuple(own.found)))
     return tuple(found)
 
