@@ -689,7 +689,7 @@ def test_shares_of_one_another_are_refused(folder: Path) -> None:
     shares = "bounces: {percent_of: visitors}, visitors: {percent_of: bounces}"
     declare(folder, columns=f"{{{shares}, page_views: {{mean_of: bounces}}}}")
     assert problems(folder) == [
-        f"sources.yml, line 7, key sources[1].columns.{one}: is given as a share of itself, by way "
+        f"sources.yml, line 8, key sources[1].columns.{one}: is given as a share of itself, by way "
         f"of '{other}'; expected one of another column."
         for one, other in (("bounces", "visitors"), ("visitors", "bounces"))
     ]
