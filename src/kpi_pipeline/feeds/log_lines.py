@@ -20,9 +20,7 @@ class LogLines(Reader):
 
     def read_group(self, columns: tuple[str, ...], group: list[FileRead]) -> list[FileRead]:  # noqa: ARG002
         logs = [self.logs[one.number] for one in group]
-        sql, whole = access_logs.relation(
-            self.connection, self.source, logs, self.scratch, self.wanted
-        )
+        sql, whole = access_logs.relation(self.connection, self.source, logs, self.wanted)
         self.sink.take(Relation(sql, [], whole, access_logs.TYPED))
         return self.starting(group)
 

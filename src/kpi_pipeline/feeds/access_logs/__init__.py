@@ -1,0 +1,1 @@
+"""Page views from the access logs of web servers."""
