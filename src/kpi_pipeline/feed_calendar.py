@@ -5,6 +5,7 @@ Read from the run log and the workspace; nothing is loaded and nothing is writte
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
@@ -37,8 +38,8 @@ FINE: frozenset[State] = frozenset(("landed", "not_yet", "not_started"))
 WEEKS_SHOWN = 5
 USUAL_WEEKS = 8
 USUAL_AT_LEAST = 4
-USUAL_ROWS = 20
-LEAST_SHARE, MOST_SHARE = 0.5, 2.0
+#: The expectation of landing/slices.yml that a day fails which has less than its weekday usually.
+THIN = "A day is not thin beside its weekday."
 
 
 @dataclass(frozen=True)
@@ -131,11 +132,23 @@ def calendar(
         and ((feed, product) in shown or workspace.sources_of(feed, product))
     ]
     began = _first_loads(log.runs())
+    findings: dict[tuple[str, str, date], list[Mapping[str, Any]]] = {}
+    for check in log.findings(first, last):
+        findings.setdefault((check["feed"], check["product_id"], check["day"]), []).append(check)
     slices: dict[Pair, dict[date, dict[str, Any]]] = {}
     for row in known:
         slices.setdefault((row["feed"], row["product_id"]), {})[row["day"]] = row
     days = [
-        _day(settings, workspace, pair, day, slices.get(pair, {}), began.get(pair), at)
+        _day(
+            settings,
+            workspace,
+            pair,
+            day,
+            slices.get(pair, {}),
+            findings.get((*pair, day), ()),
+            began.get(pair),
+            at,
+        )
         for pair in pairs
         for day in each_day(first, last)
     ]
@@ -148,17 +161,22 @@ def due_at(workspace: Workspace, feed: str, product: Product, day: date) -> date
     return datetime.combine(day + timedelta(days=1), workspace.give_up_at[feed], product.zone)
 
 
-def usual(counts: Sequence[int]) -> tuple[int, int] | None:
-    """The range of rows that is usual after these counts of the same weekday, None for too few.
+def usual(counts: Sequence[int], thresholds: Mapping[str, float]) -> tuple[int, int] | None:
+    """The range of rows that is usual after these counts of the same weekday, by the thresholds
+    that the checks use; None after too few, and where too little lands to be judged.
 
-    Half to twice their median; feeds of fewer than 20 rows a day vary too much to be judged.
+    Counts far from their median do not widen it.
     """
     if len(counts) < USUAL_AT_LEAST:
         return None
     middle = statistics.median(counts)
-    if middle < USUAL_ROWS:
+    if middle < thresholds.get("volume_smallest_base", math.inf):
         return None
-    return round(middle * LEAST_SHARE), round(middle * MOST_SHARE)
+    near = [count for count in counts if middle / 2 <= count <= middle * 2] or counts
+    return (
+        math.ceil(min(near) * thresholds["volume_thin_share"]),
+        math.floor(max(near) * thresholds["volume_high_times"]),
+    )
 
 
 def _cell(value: Any) -> Any:
@@ -185,6 +203,7 @@ def _day(
     pair: Pair,
     day: date,
     slices: Mapping[date, Mapping[str, Any]],
+    findings: Sequence[Mapping[str, Any]],
     began: datetime | None,
     at: datetime,
 ) -> FeedDay:
@@ -207,8 +226,12 @@ def _day(
         )
     before = [slices.get(day - timedelta(weeks=back)) for back in range(1, USUAL_WEEKS + 1)]
     counts = [r["rows_landed"] for r in before if r is not None and r["status"] == "landed"]
-    bounds = usual(counts)
-    state, reason = _judged(row, bounds, len(counts), due, began)
+    bounds = usual(counts, workspace.thresholds.of(feed, product_id))
+    is_audited = bool(row["checks_warned"] or row["checks_stopped"])
+    state, reason = _judged(row, bounds, findings if is_audited else (), due, began)
+    accepted = workspace.thresholds.why_accepted(feed, product_id, day)
+    if state == "thin" and accepted is not None:
+        state, reason = "landed", f"{reason} Accepted: {accepted}"
     return FeedDay(
         feed,
         product_id,
@@ -235,11 +258,11 @@ def _day(
 def _judged(
     row: Mapping[str, Any],
     bounds: tuple[int, int] | None,
-    weeks: int,
+    findings: Sequence[Mapping[str, Any]],
     due: datetime | None,
     began: datetime | None,
 ) -> tuple[State, str]:
-    """The state of a slice that is there, and why."""
+    """The state of a slice that is there, and why. findings: of its audit."""
     if row["status"] != "landed":
         return row["status"], row["reason"] or ""
     came = row["first_landed_at"] or row["arrived_at"]
@@ -251,15 +274,15 @@ def _judged(
             f"It landed at {local:%Y-%m-%d %H:%M}, and was due at {due:%Y-%m-%d %H:%M} "
             f"({due.tzinfo})."
         )
-    is_thin = bounds is not None and row["rows_landed"] < bounds[0]
-    if is_thin and bounds is not None:
+    is_thin = any(check["expectation"] == THIN for check in findings)
+    if not is_thin and bounds is not None and row["rows_landed"] < bounds[0]:
+        is_thin = True
         reasons.append(
-            f"{row['rows_landed']} rows landed; {bounds[0]} to {bounds[1]} are usual, half to "
-            f"twice the median of that weekday in {weeks} weeks before."
+            f"{row['rows_landed']:,} rows landed; {bounds[0]:,} to {bounds[1]:,} are usual on that "
+            "weekday."
         )
-    if row["checks_warned"]:
-        many = row["checks_warned"] > 1
-        reasons.append(f"{row['checks_warned']} check{'s' if many else ''} warned.")
+    where = f"{row['product_id']}, {row['day']}: "
+    reasons += [check["message"].removeprefix(where) for check in findings]
     return "thin" if is_thin else "late" if is_late else "landed", " ".join(reasons)
 
 

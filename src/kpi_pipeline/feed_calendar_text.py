@@ -190,8 +190,8 @@ def _closing(calendar: FeedCalendar) -> Iterator[Text]:
     warned = sum(1 for day in calendar.days if day.checks_warned)
     if warned:
         yield Text(
-            f"Checks warned on {warned:,} day{'' if warned == 1 else 's'}; which: "
-            "data_docs/index.html in KPI_HOME."
+            f"Checks warned on {warned:,} day{'' if warned == 1 else 's'}; --format csv says of "
+            "what, as does data_docs/index.html."
         )
     if calendar.since is not None:
         first, last = calendar.since

@@ -211,7 +211,8 @@ def reland(
         before, now, is_changed = _quarantined(settings, feed, product, there), 0, False
         if there:
             loaded = steps.load(settings, feed, [product], there, at, progress)
-            now = sum(piece.quarantined for piece in loaded.slices)
+            # a source that restates its last days was read for more of them
+            now = sum(piece.quarantined for piece in loaded.slices if piece.day in there)
             is_changed = bool(loaded.changed)
         done.append(Relanded(feed, product, tuple(there), gone, before, now, is_changed))
     return done

@@ -324,6 +324,20 @@ class RunLog:
             sa.select(CHECKS).where(CHECKS.c.run_id == run_id).order_by(CHECKS.c.check_id)
         )
 
+    def findings(self, first: date, last: date) -> list[Row]:
+        """Checks of landed slices of these days that did not pass, of each slice's last audit."""
+        rows = self._rows(
+            sa.select(CHECKS)
+            .where(CHECKS.c.door == "in", CHECKS.c.day >= first, CHECKS.c.day <= last)
+            .order_by(CHECKS.c.check_id)
+        )
+        last_run = {(row["feed"], row["product_id"], row["day"]): row["run_id"] for row in rows}
+        return [
+            row
+            for row in rows
+            if last_run[row["feed"], row["product_id"], row["day"]] == row["run_id"]
+        ]
+
     def record_build(
         self, run_id: str, slices: int, models: int, seconds: float, outcome: str, at: datetime
     ) -> None:

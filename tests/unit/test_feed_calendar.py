@@ -7,14 +7,16 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
+import yaml
 
-from kpi_pipeline.feed_calendar import COLUMNS, FeedCalendar, FeedDay, calendar, usual
+from kpi_pipeline.feed_calendar import COLUMNS, THIN, FeedCalendar, FeedDay, calendar, usual
 from kpi_pipeline.feed_calendar_text import drawn
 from kpi_pipeline.periods import Calendar
-from kpi_pipeline.runlog import RunLog, SliceAudit
+from kpi_pipeline.runlog import Check, RunLog, SliceAudit
 from kpi_pipeline.settings import Settings
 from kpi_pipeline.slices import Slice, folder_of, write_slice
 from kpi_pipeline.workspace import Product, Source, Workspace
+from kpi_pipeline.workspace.thresholds import AcceptedDays, Threshold, Thresholds
 
 SUNDAY = date(2024, 6, 30)
 STARTED = date(2024, 1, 15)
@@ -57,6 +59,17 @@ def workspace(tmp_path: Path) -> Workspace:
             for name, zone in zones.items()
         },
         people=(),
+        thresholds=Thresholds(
+            tuple(
+                Threshold(name, value, "rows", "Because.")
+                for name, value in (
+                    ("volume_thin_share", 0.7),
+                    ("volume_high_times", 2),
+                    ("volume_smallest_base", 50),
+                )
+            ),
+            accepted=(AcceptedDays("traffic", "kumo", SUNDAY, SUNDAY, "A holiday."),),
+        ),
     )
 
 
@@ -149,13 +162,13 @@ def test_what_landed_after_it_was_due_is_late_unless_it_was_history_then(
     )
 
 
-def test_fewer_rows_than_half_of_what_is_usual_on_the_weekday_are_thin(
+def test_fewer_rows_than_are_usual_on_the_weekday_are_thin(
     settings: Settings, workspace: Workspace
 ) -> None:
     weeks = [landed(SUNDAY - timedelta(weeks=n)) for n in range(1, 5)]
-    other = [landed(SUNDAY - timedelta(days=n), landed=10, read=10) for n in range(1, 7)]
     weeks.append(landed(SUNDAY - timedelta(weeks=5), status="absent", read=0, landed=0))
-    record(settings, *weeks, *other, landed(SUNDAY, read=60, landed=49, quarantined=11))
+    other = [landed(SUNDAY - timedelta(days=n), landed=10, read=10) for n in range(1, 7)]
+    record(settings, *weeks, *other, landed(SUNDAY, read=80, landed=69, quarantined=11))
     found = calendar(settings, workspace, AT, ["traffic"], ["costa"], SUNDAY, SUNDAY)
     assert found is not None
     came = datetime(2024, 7, 1, 0, 30, tzinfo=UTC)
@@ -165,36 +178,66 @@ def test_fewer_rows_than_half_of_what_is_usual_on_the_weekday_are_thin(
             product_id="costa",
             day=SUNDAY,
             state="thin",
-            read=60,
-            landed=49,
+            read=80,
+            landed=69,
             quarantined=11,
-            usual_low=50,
+            usual_low=70,
             usual_high=200,
             arrived_at=came,
-            reason="49 rows landed; 50 to 200 are usual, half to twice the median of that weekday "
-            "in 4 weeks before.",
+            reason="69 rows landed; 70 to 200 are usual on that weekday.",
             advice="See kpi quarantine explain --feed traffic --product costa "
             "--from 2024-06-30 --to 2024-06-30",
         ),
     )
-    record(settings, landed(SUNDAY, landed=50, hash="half"))
+    record(settings, landed(SUNDAY, landed=70, hash="enough"))
     found = calendar(settings, workspace, AT, ["traffic"], ["costa"], SUNDAY, SUNDAY)
     assert states(found) == ["landed"]
+
+
+THRESHOLDS = {"volume_thin_share": 0.7, "volume_high_times": 2, "volume_smallest_base": 50}
 
 
 @pytest.mark.parametrize(
     ("counts", "bounds"),
     [
         ([100, 100, 100], None),
-        ([100, 90, 110, 0], (48, 190)),
-        ([19, 19, 19, 19], None),
-        ([20, 20, 20, 20], (10, 40)),
+        ([100, 90, 110, 0], (63, 220)),
+        ([49, 49, 49, 49], None),
+        ([50, 50, 50, 50], (35, 100)),
     ],
 )
-def test_what_is_usual_needs_four_weeks_and_twenty_rows(
+def test_what_is_usual_needs_four_weeks_and_enough_rows(
     counts: list[int], bounds: tuple[int, int] | None
 ) -> None:
-    assert usual(counts) == bounds
+    assert usual(counts, THRESHOLDS) == bounds
+    assert usual(counts, {}) is None
+
+
+def test_a_day_is_thin_because_the_audit_says_so_unless_it_is_accepted(
+    settings: Settings, workspace: Workspace
+) -> None:
+    log = RunLog(settings)
+    for product in ("costa", "kumo"):
+        piece = landed(SUNDAY, "traffic", product)
+        record(settings, piece)
+        said = f"{product}, {SUNDAY}: {THIN} 9 visits."
+        check = Check("audit", AT, "in", "slices", THIN, "warn", "warned", "traffic", product)
+        log.record_checks([replace(check, day=SUNDAY, message=said)])
+        log.record_audits([SliceAudit(piece, 5, 1, 0)], "audit", AT)
+    found = calendar(settings, workspace, AT, ["traffic"], (), SUNDAY, SUNDAY)
+    assert found is not None
+    assert [(day.product_id, day.state, day.reason) for day in found.days] == [
+        ("costa", "thin", f"{THIN} 9 visits."),
+        ("kumo", "landed", f"{THIN} 9 visits. Accepted: A holiday."),
+    ]
+    record(settings, landed(SUNDAY, hash="corrected"))
+    found = calendar(settings, workspace, AT, ["traffic"], ["costa"], SUNDAY, SUNDAY)
+    assert states(found) == ["landed"]
+
+
+def test_the_expectation_of_thin_days_is_there() -> None:
+    path = Path(__file__).parents[2] / "expectations" / "landing" / "slices.yml"
+    assert THIN in [entry["reason"] for entry in yaml.safe_load(path.read_text("utf-8"))]
 
 
 def test_absent_and_rejected_days_say_why_and_what_to_do(
@@ -249,7 +292,11 @@ def test_a_row_has_every_column_and_names_the_rules_that_dropped(
     )
     write_slice(folder_of(settings.landing, "traffic", "costa", SUNDAY), piece)
     record(settings, piece)
-    RunLog(settings).record_audits([SliceAudit(piece, 8, 2, 0)], "audit", AT)
+    log = RunLog(settings)
+    check = Check("audit", AT, "in", "traffic", "odd", "warn", "warned", "traffic", "costa", SUNDAY)
+    said = f"costa, {SUNDAY}: Few rows are odd."
+    log.record_checks([replace(check, run_id="before"), replace(check, message=said)])
+    log.record_audits([SliceAudit(piece, 8, 2, 0)], "audit", AT)
     found = calendar(settings, workspace, AT, ["traffic"], ["costa"], SUNDAY, SUNDAY)
     assert found is not None
     assert [dict(zip(COLUMNS, row, strict=True)) for row in found.rows()] == [
@@ -271,7 +318,7 @@ def test_a_row_has_every_column_and_names_the_rules_that_dropped(
             "checks_passed": 8,
             "checks_warned": 2,
             "checks_stopped": 0,
-            "reason": "2 checks warned.",
+            "reason": "Few rows are odd.",
             "advice": "See kpi quarantine explain --feed traffic --product costa "
             "--from 2024-06-30 --to 2024-06-30",
         }
