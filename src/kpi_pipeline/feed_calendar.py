@@ -251,7 +251,7 @@ def _day(
         row["checks_warned"],
         row["checks_stopped"],
         reason,
-        _advice(state, feed, product_id, day, row["rows_quarantined"], due, at),
+        _advice(state, feed, product_id, day, row, due, at),
     )
 
 
@@ -291,17 +291,23 @@ def _advice(
     feed: str,
     product_id: str,
     day: date,
-    quarantined: int,
+    row: Mapping[str, Any],
     due: datetime | None,
     at: datetime,
 ) -> str:
+    quarantined = row["rows_quarantined"]
     command = land_command([feed], [product_id], day, day)
     if state == "absent":
         if due is not None and at < due:
             return f"It may still come until {due:%Y-%m-%d %H:%M} ({due.tzinfo}); then {command}"
         return f"Once the source has it: {command}"
+    if state == "rejected" and row["checks_stopped"]:
+        return (
+            "If the day is right as it is, accept it in checks.yml: kpi build. Else have the file "
+            f"corrected, then {command}"
+        )
     if state == "rejected":
-        return f"Have the file corrected, or the check, then {command}"
+        return f"Have the file or its declaration corrected, then {command}"
     if state == "thin":
         if quarantined:
             return f"See {_quarantine_command(feed, product_id, day)}"

@@ -262,7 +262,7 @@ def test_absent_and_rejected_days_say_why_and_what_to_do(
         (
             "rejected",
             "A key.",
-            f"Have the file corrected, or the check, then {costa} "
+            f"Have the file or its declaration corrected, then {costa} "
             "--from 2024-06-29 --to 2024-06-29",
         ),
         (
@@ -271,6 +271,14 @@ def test_absent_and_rejected_days_say_why_and_what_to_do(
             f"Once the source has it: {costa} --from 2024-06-30 --to 2024-06-30",
         ),
     ]
+    stopped = landed(SUNDAY, status="rejected", hash="stopped", reason="Half a day.")
+    RunLog(settings).record_audits([SliceAudit(stopped, 5, 0, 1)], "audit", AT)
+    found_again = calendar(settings, workspace, AT, ["traffic"], ["costa"], SUNDAY, SUNDAY)
+    assert found_again is not None
+    assert found_again.days[0].advice == (
+        "If the day is right as it is, accept it in checks.yml: kpi build. Else have the file "
+        f"corrected, then {costa} --from 2024-06-30 --to 2024-06-30"
+    )
     assert found.days[-1].advice == (
         "It may still come until 2024-07-01 16:00 (Asia/Tokyo); then kpi land --feed exposure "
         "--product kumo --from 2024-06-30 --to 2024-06-30"
