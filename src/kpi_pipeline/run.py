@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -23,6 +23,7 @@ from kpi_pipeline.settings import Settings
 if TYPE_CHECKING:
     from kpi_pipeline.audit import AuditOutcome
     from kpi_pipeline.delivery.send import Delivery
+    from kpi_pipeline.runlog import Row, RunLog
     from kpi_pipeline.slices import Slice
     from kpi_pipeline.warehouse import BuildResult, Publication
     from kpi_pipeline.workspace import Workspace
@@ -208,7 +209,8 @@ def load(
 ) -> Loaded:
     """Land `feed` for these products (None: all that have it) and days, in one pass.
 
-    What has not arrived becomes absent. Raises ConfigurationError for an unknown feed or product,
+    What has not arrived becomes absent. A source that restates its last days is read again for
+    those that were landed before. Raises ConfigurationError for an unknown feed or product,
     and for a day that is not over yet: half a day must not pass for a whole one.
     """
     from kpi_pipeline import landing
@@ -240,17 +242,24 @@ def load(
     with _logged(settings, "load", arguments, at) as run:
         landing.land_organisation(settings, space, at, run.run_id)
         log = RunLog(settings)
-        before = {
-            (row["product_id"], row["day"]): row
-            for row in log.slices(feed, None, min(days), max(days))
-        }
+        spans = {product: _with_restated(log, space, feed, product, days) for product in wanted}
+        first, last = min(map(min, spans.values()), default=min(days)), max(days)
+        before = _known(log, feed, first, last)
         slices = tuple(
-            landing.land(settings, space, feed, wanted, list(days), at, run.run_id, progress)
+            piece
+            for span in sorted(set(spans.values()))
+            for piece in landing.land(
+                settings,
+                space,
+                feed,
+                [product for product in wanted if spans[product] == span],
+                span,
+                at,
+                run.run_id,
+                progress,
+            )
         )
-        after = {
-            (row["product_id"], row["day"]): row
-            for row in log.slices(feed, None, min(days), max(days))
-        }
+        after = _known(log, feed, first, last)
         changed = tuple(
             key
             for key, row in after.items()
@@ -262,6 +271,20 @@ def load(
         run.message = counted(loaded)
     progress(f"{feed}: {run.message}")
     return loaded
+
+
+def _with_restated(
+    log: RunLog, space: Workspace, feed: str, product: str, days: Sequence[date]
+) -> tuple[date, ...]:
+    """The days, and those before them that a source of the product may have restated and that were
+    asked for earlier."""
+    back = max((s.restates_days for s in space.sources_of(feed, product)), default=0)
+    earlier = log.slices(feed, product, min(days) - timedelta(days=back), max(days)) if back else []
+    return tuple(sorted({*days, *(row["day"] for row in earlier)}))
+
+
+def _known(log: RunLog, feed: str, first: date, last: date) -> dict[tuple[str, date], Row]:
+    return {(row["product_id"], row["day"]): row for row in log.slices(feed, None, first, last)}
 
 
 def counted(loaded: Loaded) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,9 +34,10 @@ class Settings:
     workspace: folder with `sources.yml`, `reports.yml` and `organisation/`.
     home: folder the pipeline writes to (landing, warehouse, published, outbox, data docs).
     state_url: SQLAlchemy URL of run log and ledger.
-    hash_key: key of the HMAC that replaces identifiers at landing; None until it is needed.
+    hash_key: key of the hash that replaces identifiers at landing; None until it is needed.
     schedule: whether DAGs start by the clock; `by_hand` is for data of the past, as in the demo.
     notices_to: who is told when a task has failed; None: the address in `mail_from`.
+    memory: how much of a feed landing keeps in memory, as DuckDB writes it; more goes to disk.
     """
 
     workspace: Path
@@ -49,6 +51,7 @@ class Settings:
     hash_key: str | None = field(default=None, repr=False)
     schedule: Schedule = "clock"
     notices_to: str | None = None
+    memory: str = "3GB"
 
     @property
     def landing(self) -> Path:
@@ -109,6 +112,9 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     schedule = environment.get("KPI_SCHEDULE") or "clock"
     if schedule not in ("clock", "by_hand"):
         raise ConfigurationError(f"KPI_SCHEDULE is {schedule!r}; expected 'clock' or 'by_hand'.")
+    memory = environment.get("KPI_MEMORY") or "3GB"
+    if re.fullmatch(r"[1-9]\d*(MB|GB)", memory) is None:
+        raise ConfigurationError(f"KPI_MEMORY is {memory!r}; expected for example 1500MB or 3GB.")
     connection_id = environment.get("KPI_SMTP_CONNECTION_ID") or None
     smtp = _smtp(environment) if transport == "smtp" and connection_id is None else None
     return Settings(
@@ -123,6 +129,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         hash_key=environment.get("KPI_HASH_KEY") or None,
         schedule="by_hand" if schedule == "by_hand" else "clock",
         notices_to=environment.get("KPI_NOTICES_TO") or None,
+        memory=memory,
     )
 
 

@@ -33,7 +33,7 @@ class Slice:
     read = landed + quarantined + dropped, unless the slice is rejected for that very reason.
     `hash` covers status and table contents, and not when or by whom it was landed. dropped_by:
     the rule that dropped rows, to their number. first_at, last_at: of the rows that have a time.
-    unused_columns: columns of the source nobody declared.
+    columns: those of each source's files. unused_columns: those of them nobody declared.
     """
 
     feed: str
@@ -54,6 +54,7 @@ class Slice:
     dropped_by: Mapping[str, int] = field(default_factory=dict)
     first_at: datetime | None = None
     last_at: datetime | None = None
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     unused_columns: tuple[str, ...] = ()
 
     @property
@@ -102,6 +103,7 @@ def read_slice(folder: Path) -> Slice | None:
         dropped_by=data.get("dropped_by", {}),
         first_at=_moment(data.get("first_at")),
         last_at=_moment(data.get("last_at")),
+        columns={name: tuple(found) for name, found in data.get("columns", {}).items()},
         unused_columns=tuple(data.get("unused_columns", ())),
     )
 
@@ -128,6 +130,7 @@ def write_slice(folder: Path, piece: Slice) -> None:
         "dropped_by": dict(sorted(piece.dropped_by.items())),
         "first_at": piece.first_at.isoformat() if piece.first_at else None,
         "last_at": piece.last_at.isoformat() if piece.last_at else None,
+        "columns": {name: list(found) for name, found in sorted(piece.columns.items())},
         "unused_columns": list(piece.unused_columns),
         "hash": piece.hash,
         "arrived_at": piece.arrived_at.astimezone(UTC).isoformat(),

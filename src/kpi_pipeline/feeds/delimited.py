@@ -51,8 +51,10 @@ class Delimited(Reader):
                 continue
             self.bad_lines[one.number] = numbers
             header = self._header(one.path)
-            if header is None or numbers[:1] == [1]:
-                problem = f"{one.file.name} has a header that is not UTF-8."
+            if header is None or one.file.header_row in numbers:
+                problem = (
+                    f"{one.file.name} has a header that is not {self.source.encoding.upper()}."
+                )
                 scanned.append(replace(one, problem=problem))
                 continue
             columns = next(csv.reader([header.lstrip("\ufeff")], delimiter=self.delimiter))
@@ -109,7 +111,8 @@ class Delimited(Reader):
         table = (
             f"read_csv(?, delim = {quoted(self.delimiter)}, header = true, store_rejects = true, "
             f"rejects_limit = 1000, {AS_CSV}, columns = {{{typed}}}, filename = true, "
-            f"max_line_size = {LONGEST_LINE})"
+            f"max_line_size = {LONGEST_LINE}, skip = {group[0].file.header_row - 1}, "
+            "hive_partitioning = false)"
         )
         return self._shaped(self.file_no(group), table, [[o.path for o in group]], position, days)
 

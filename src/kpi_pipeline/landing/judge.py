@@ -37,8 +37,8 @@ def judge(
     """Read files into `judged(file_no, n, dropped_by, whole, <contract columns>, local_date, fault,
     raw)`, a row for every row of the files, in their order.
 
-    Identifiers are still as delivered there, so it is temporary and in memory only. Rows of other
-    products are dropped by OTHERS. day_only: just what the day needs.
+    Identifiers are hashed by the macro `keyed` (see `landing.keyed`) unless day_only, which reads
+    just what the day needs. Rows of other products are dropped by OTHERS.
     """
     wanted = wanted_of(source, table)
     if day_only:
@@ -88,7 +88,7 @@ class Judged:
         )
         kept = [r for r in all_rules if r.column.name in self.columns]
         values = ", ".join(f"{r.value} as {name_of(f'v_{r.column.name}')}" for r in kept)
-        typed = ", ".join(f"{r.typed} as {name_of(r.column.name)}" for r in kept)
+        typed = ", ".join(f"{_hashed(r)} as {name_of(r.column.name)}" for r in kept)
         shares = [] if self.day_only else rules.shared(kept)
         figures = f"* replace ({', '.join(shares)})" if shares else "*"
         fault = "null" if self.day_only else rules.fault(kept, self.table)
@@ -198,6 +198,12 @@ def required_of(source: Source, table: FeedTable, wanted: dict[str, str]) -> lis
     made = {source.unpivot.name, source.unpivot.value} if source.unpivot is not None else set()
     needed = (must | declared) - made - set(source.optional)
     return [column for name, column in wanted.items() if name in needed]
+
+
+def _hashed(rule: rules.Rule) -> str:
+    """SQL of the typed value; an identifier is hashed as it is read."""
+    is_raw = rule.column.type == "identifier" and rule.is_text
+    return f"keyed({rule.typed})" if is_raw else rule.typed
 
 
 def _listed(texts: Iterable[str]) -> str:

@@ -1,6 +1,10 @@
-"""Identifiers are replaced by HMAC-SHA-256, cut to 128 bits; the key is only ever bound."""
+"""Identifiers are replaced by keyed SHA-256, cut to 128 bits; the key is only ever bound.
 
-# ruff: noqa: S608  # the only thing put into the text is a constant
+Of SHA-256 over a secret and then the text, half is kept: the half that is missing keeps the hash
+from being continued (Bellare, Bernstein and Tessaro 2016, AMAC). HMAC is as strong and costs three
+times as much, which counts when millions of identifiers are read.
+"""
+
 from __future__ import annotations
 
 import hashlib
@@ -8,40 +12,37 @@ import hmac
 
 import duckdb
 
-BLOCK = 64
 KEPT = 32  # hex digits
 
 
 def install(connection: duckdb.DuckDBPyConnection, key: str) -> None:
-    """Define the macro `keyed(text)`; NULL stays NULL. RFC 2104 over DuckDB's sha256.
+    """Define the macro `keyed(text)`; NULL stays NULL.
 
     The variable `salt` is a secret of its own, to begin a text with whose hash is to tell nothing.
     """
-    secret = key.encode()
-    if len(secret) > BLOCK:
-        secret = hashlib.sha256(secret).digest()
-    padded = secret.ljust(BLOCK, b"\0")
-    connection.execute("create temp table key_pads(inside BLOB, outside BLOB, salt VARCHAR)")
+    connection.execute("create temp table secrets(for_ids BLOB, for_rows VARCHAR)")
     connection.execute(
-        "insert into key_pads values (?, ?, ?)",
-        [
-            bytes(b ^ 0x36 for b in padded),
-            bytes(b ^ 0x5C for b in padded),
-            hmac.new(secret, b"kpi-pipeline salt", hashlib.sha256).hexdigest(),
-        ],
+        "insert into secrets values (?, ?)",
+        [_secret(key, "identifiers"), _secret(key, "rows").hex()],
     )
-    connection.execute("set variable salt = (select salt from key_pads)")
+    connection.execute("set variable secret = (select for_ids from secrets)")
+    connection.execute("set variable salt = (select for_rows from secrets)")
     connection.execute(
-        "create temp macro keyed(id) as left(sha256((select outside from key_pads) || "
-        f"unhex(sha256((select inside from key_pads) || encode(id)))), {KEPT})"
+        f"create temp macro keyed(id) as left(sha256(getvariable('secret') || encode(id)), {KEPT})"
     )
 
 
 def keyed(key: str, identifier: str) -> str:
     """The same in Python."""
-    return hmac.new(key.encode(), identifier.encode(), hashlib.sha256).hexdigest()[:KEPT]
+    secret = _secret(key, "identifiers")
+    return hashlib.sha256(secret + identifier.encode()).hexdigest()[:KEPT]
 
 
 def key_id(key: str) -> str:
     """Names the key without giving it away: 8 hex digits."""
     return keyed(key, "kpi-pipeline key id")[:8]
+
+
+def _secret(key: str, purpose: str) -> bytes:
+    """32 bytes of their own for each purpose, whatever the length of the key."""
+    return hmac.new(key.encode(), f"kpi-pipeline {purpose}".encode(), hashlib.sha256).digest()

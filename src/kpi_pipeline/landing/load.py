@@ -7,6 +7,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import duckdb
@@ -16,15 +17,13 @@ from kpi_pipeline.feeds.contracts import FEEDS, FeedTable
 from kpi_pipeline.feeds.found import SourceFile, find, has_changed
 from kpi_pipeline.feeds.reading import FileRead
 from kpi_pipeline.feeds.sql import name_of, quoted
-from kpi_pipeline.landing import dedupe, judge, keeping, keyed, store
+from kpi_pipeline.landing import dedupe, drift, judge, keeping, keyed, store
 from kpi_pipeline.landing.arrivals import absence, latest_day, table_of
 from kpi_pipeline.landing.span import Coverage, Range
 from kpi_pipeline.runlog import RunLog
 from kpi_pipeline.settings import Settings
 from kpi_pipeline.slices import Slice
 from kpi_pipeline.workspace import Source, Workspace
-
-MEMORY = "8GB"  # what does not fit goes to a temporary folder beside the slices
 
 
 def quiet(_message: str) -> None:
@@ -72,13 +71,14 @@ def land(
             days=wanted,
             at=at,
             key_id=keyed.key_id(key),
+            before=drift.slice_before(settings.landing, feed, product_id, wanted[0]),
         )
         with (
             tempfile.TemporaryDirectory(dir=settings.landing, prefix=".landing-") as scratch,
             duckdb.connect(
                 config={
                     "temp_directory": str(Path(scratch) / "spill"),
-                    "memory_limit": MEMORY,
+                    "memory_limit": settings.memory,
                 }
             ) as connection,
         ):
@@ -94,6 +94,9 @@ def land(
         counts = Counter(piece.status for piece in done)
         said = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
         progress(f"{feed} of {product_id}: {said}")
+        for earlier, piece in pairwise([span.before, *done]):
+            if piece is not None and (sentence := drift.told(earlier, piece)):
+                progress(sentence)
     return pieces
 
 
@@ -110,14 +113,23 @@ def _land_product(
     connection.execute(f"insert into requested values {listed}")
     store.create_quarantine(connection)
     tables = [t for t in span.feed.tables if any(s.table == t.name for s in sources)]
-    keeping.create_outputs(connection, tables)
+    parts: list[tuple[str, str]] = []
     for position, source in enumerate(sources):
         same = [s for s in sources[:position] if s.table == source.table]
         name = f"{source.feed}.{source.table}.{source.product}" + (f".{len(same)}" if same else "")
         _load_source(connection, root, source, name, span, scratch / str(position))
+        parts.append(
+            (
+                source.table,
+                keeping.keep(
+                    connection, source, table_of(source), span.product_id, name, span.days, position
+                ),
+            )
+        )
+    keeping.define_outputs(connection, tables, parts)
     for table in tables:
         if table.day_rule != "instant":
-            _refuse_repeats(connection, table, span)
+            refuse_repeats(connection, table, span)
     span.missing = absence(span.feed, span.covered)
     return store.write(connection, landing, scratch, tables, span)
 
@@ -144,15 +156,13 @@ def _load_source(
         span.covered.append(Coverage(source, first=first, last=last))
     dedupe.drop_repeats_across_files(connection, source, table)
     if keeping.adds_up(source, table):
-        _refuse_to_add(connection, table, span.currency)
-    _number(connection, reads, is_daily)
+        refuse_to_add(connection, table, span.currency)
+    number(connection, reads, is_daily)
     _reconcile(connection, reads, span, is_daily)
     _refuse_changed(chosen, span, is_daily)
     _quarantine(connection, table, span)
     _count(connection, span)
-    _note_unused(source, table, reads, span)
-    keeping.keep(connection, source, table, span.product_id, name)
-    connection.execute("drop table judged")
+    _compare_columns(source, table, name, reads, span, is_daily)
 
 
 def _files_for(
@@ -164,7 +174,7 @@ def _files_for(
     return [file for file in found if file.day in near]
 
 
-def _number(
+def number(
     connection: duckdb.DuckDBPyConnection, reads: Sequence[FileRead], is_daily: bool
 ) -> None:
     """`set_aside`: rows that do not land, with the number people see and the day they count for.
@@ -271,16 +281,27 @@ def _count(connection: duckdb.DuckDBPyConnection, span: Range) -> None:
             span.dropped[day][rule] += count
 
 
-def _note_unused(source: Source, table: FeedTable, reads: Sequence[FileRead], span: Range) -> None:
-    """Remember the columns nobody declared: a new one is told, its values stay in the source."""
-    if source.unpivot is not None:
-        return
+def _compare_columns(
+    source: Source,
+    table: FeedTable,
+    name: str,
+    reads: Sequence[FileRead],
+    span: Range,
+    is_daily: bool,
+) -> None:
+    """A lost column rejects its day; all columns are remembered, and which nobody declared."""
+    before = span.before.columns.get(name, ()) if span.before else ()
+    last = span.before.day if span.before else None
+    for one, problem in drift.lost(source, table, reads, before, last):
+        _reject(span, one.file.file, is_daily, problem)
     used = {*judge.wanted_of(source, table).values(), source.product_column}
     for one in reads:
-        span.unused_columns.update(c for c in one.columns if c not in used)
+        span.columns[name].update(one.columns)
+        if source.unpivot is None:
+            span.unused_columns.update(c for c in one.columns if c not in used)
 
 
-def _refuse_to_add(connection: duckdb.DuckDBPyConnection, table: FeedTable, currency: str) -> None:
+def refuse_to_add(connection: duckdb.DuckDBPyConnection, table: FeedTable, currency: str) -> None:
     """Rows whose costs cannot be added become faults, all of their key: currencies are never added,
     and no cost is not a cost of 0. currency: of rows that name none."""
     if not {"cost", "currency"} <= {column.name for column in table.columns}:
@@ -313,7 +334,7 @@ def _refuse_to_add(connection: duckdb.DuckDBPyConnection, table: FeedTable, curr
     connection.execute("drop table unaddable")
 
 
-def _refuse_repeats(connection: duckdb.DuckDBPyConnection, table: FeedTable, span: Range) -> None:
+def refuse_repeats(connection: duckdb.DuckDBPyConnection, table: FeedTable, span: Range) -> None:
     """A repeated key in a feed of daily figures rejects its slice."""
     keys = ", ".join(name_of(c) for c in table.key)
     shown = ", ', ', ".join(f"{quoted(f'{c} ')}, {name_of(c)}" for c in table.key)

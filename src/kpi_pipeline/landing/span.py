@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from kpi_pipeline.feeds.contracts import Feed
+from kpi_pipeline.slices import Slice
 from kpi_pipeline.workspace import Source
 
 
@@ -25,7 +26,7 @@ class Coverage:
 class Range:
     """Counts of source rows by day, why days are rejected, and which of them have arrived.
 
-    zone, currency: the product's.
+    zone, currency: the product's. before: the slice that landed last before the range.
     """
 
     feed: Feed
@@ -35,10 +36,12 @@ class Range:
     days: tuple[date, ...]
     at: datetime
     key_id: str
+    before: Slice | None = None
     read: Counter[date] = field(default_factory=Counter)
     landed: Counter[date] = field(default_factory=Counter)
     quarantined: Counter[date] = field(default_factory=Counter)
     dropped: dict[date, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    columns: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     unused_columns: set[str] = field(default_factory=set)
     problems: dict[date, list[str]] = field(default_factory=lambda: defaultdict(list))
     covered: list[Coverage] = field(default_factory=list)

@@ -174,6 +174,9 @@ def _piece(
         dropped_by=dropped_by,
         first_at=min(firsts, default=None),
         last_at=max(lasts, default=None),
+        columns={n: tuple(sorted(c)) for n, c in span.columns.items()}
+        if status == "landed"
+        else {},
         unused_columns=tuple(sorted(span.unused_columns)) if status == "landed" else (),
     )
 
