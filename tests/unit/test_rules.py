@@ -5,20 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
-from typing import NamedTuple
 
-import duckdb
 import pytest
+from judging import judged
 
-from kpi_pipeline.feeds.contracts import FEEDS, FeedTable
-from kpi_pipeline.feeds.sql import name_of
 from kpi_pipeline.landing import rules
 from kpi_pipeline.workspace import Aggregate, Source
 from kpi_pipeline.workspace.model import Share, Unpivot
 
-TABLES = {table.name: table for feed in FEEDS.values() for table in feed.tables}
-CONNECTION = duckdb.connect()
-CONNECTION.execute("set timezone = 'America/New_York'")  # on which no result may depend
 TRAFFIC = Source("traffic", "traffic", "p", "t.csv", "csv", "covering")
 ADS = Source("exposure", "exposure", "p", "e.csv", "csv", "covering")
 VIEWS = Source("page_views", "page_views", "p", "v.csv", "csv", "covering")
@@ -27,38 +21,6 @@ UNREAD = "cannot be read as declared"
 NO_VALUE = "is no value; if it means that nothing was recorded, declare it in null_tokens"
 GROUPED = "looks grouped in thousands; say how in thousands_separator"
 SEPARATED = "has separators where none are declared"
-
-
-class Judged(NamedTuple):
-    """A row: its typed values, its day, and its fault as (column, value, expected, reason)."""
-
-    values: dict[str, object]
-    local_date: date | None
-    fault: tuple[str, str | None, str, str] | None
-
-
-def judged(
-    source: Source, row: dict[str, object], zone: str = "UTC", typed: frozenset[str] = frozenset()
-) -> Judged:
-    """What becomes of a row, by contract column; texts unless in `typed`."""
-    table: FeedTable = TABLES[source.table]
-    made = rules.rules_of(source, table, zone, set(row), typed)
-    values = ", ".join(f"{r.value} as {name_of(f'v_{r.column.name}')}" for r in made)
-    typing = ", ".join(f"{r.typed} as {name_of(r.column.name)}" for r in made)
-    shares = rules.shared(made)
-    replaced = f" replace ({', '.join(shares)})" if shares else ""
-    names = [c.name for c in table.columns]
-    given = ", ".join(f"? as {name_of(name)}" for name in row)
-    found = CONNECTION.execute(
-        f"select {', '.join(map(name_of, names))}, local_date, {rules.fault(made, table)} "
-        f"from (select *, {rules.local_date(table, zone)} as local_date "
-        f"from (select *{replaced} from (select *, {typing} "
-        f"from (select {values} from (select {given})))))",
-        list(row.values()),
-    ).fetchone()
-    assert found is not None
-    fault = tuple(found[-1].values()) if found[-1] else None
-    return Judged(dict(zip(names, found, strict=False)), found[-2], fault)
 
 
 def traffic(text: object, column: str = "visits", **changes: object) -> object:

@@ -20,6 +20,7 @@ GROUPS = {
 }
 MONEY = "DECIMAL(18, 4)"
 PERCENT = "DECIMAL(15, 12)"
+# Two of at most 18 digits would multiply into one of 18, which overflows; these have 19.
 SHARE = "DECIMAL(19, 14)"
 MEAN = "DECIMAL(19, 9)"
 NO_VALUE = "is no value; if it means that nothing was recorded, declare it in null_tokens"

@@ -83,9 +83,7 @@ def _figure(name: str, by_name: Mapping[str, Rule]) -> str:
     if rule.share is None:
         return name_of(name)
     of = _figure(rule.share.of, by_name)
-    # two DECIMALs of at most 18 digits multiply into one of 18, which overflows; so one has 19
-    wide = "::DECIMAL(19, 0)" if by_name[rule.share.of].column.type == "count" else ""
-    return f"try_cast({name_of(name)} * {of}{wide} as {SQL_TYPES[rule.column.type]})"
+    return f"try_cast({name_of(name)} * {of} as {SQL_TYPES[rule.column.type]})"
 
 
 def local_date(table: FeedTable, zone: str) -> str:
