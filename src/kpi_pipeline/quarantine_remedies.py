@@ -29,6 +29,10 @@ NOTHING = re.compile(
     r"missing|tbd|not (set|provided|available|applicable))\)?|#(value|ref|div/0|null|name|num)[!?]",
     re.IGNORECASE,
 )
+TOTAL = re.compile(
+    r"(grand |sub)?totals?|sum|summe|(gesamt|zwischen)(summe)?|suma|somme|totale?s?|合计|总计|合計",
+    re.IGNORECASE,
+)
 NOTATIONS = (
     (".", ","),
     (",", "."),
@@ -70,6 +74,11 @@ OTHER_TIMES = (
     "%Y%m%d%H%M%S",
     "%Y%m%dT%H%M%S",
 )
+TIME_FORMATS = (
+    *DAYS,
+    *(f"{day} {clock}" for day in ("%Y-%m-%d", *DAYS) for clock in CLOCKS),
+    *OTHER_TIMES,
+)
 
 
 @dataclass(frozen=True)
@@ -107,6 +116,13 @@ def remedies(
         return _of_grain(source, values)
     if reason == "is negative":
         return [Remedy(f"Correct it in the file; a {column.name} below 0 cannot be counted.")]
+    totals = [value for value in values if TOTAL.fullmatch(value.strip(" :"))]
+    if totals and source.format in ("csv", "xlsx"):
+        rows = sum(values[value] for value in totals)
+        text = f"`total_rows: {json.dumps(totals, ensure_ascii=False)}` in sources.yml drops rows"
+        rest = {value: n for value, n in values.items() if value not in totals}
+        others = remedies(connection, source, zone, column_name, reason, rest, landed)
+        return [Remedy(f"{text} that begin so.", rows), *(others if rest else [])]
     empty = {value: n for value, n in values.items() if NOTHING.fullmatch(value.strip())}
     rest = {value: n for value, n in values.items() if value not in empty}
     found = list(_of_nothing(source, table, column, empty)) if empty else []
@@ -196,7 +212,7 @@ def _options(source: Source, table: FeedTable, column: Column, values: Values) -
     elif column.type in ("time", "date"):
         if source.time_format is not None:
             yield _Option("no time_format", replace(source, time_format=None), True)
-        for written in _time_formats(column):
+        for written in (*(DAYS if column.type == "date" else ()), *TIME_FORMATS[len(DAYS) :]):
             if written != source.time_format:
                 changed = replace(source, time_format=written)
                 yield _Option(f'`time_format: "{written}"`', changed, True)
@@ -238,15 +254,6 @@ def _share_options(
         True,
         weight=3,
     )
-
-
-def _time_formats(column: Column) -> Iterator[str]:
-    if column.type == "date":
-        yield from DAYS
-    for day in ("%Y-%m-%d", *DAYS):
-        for clock in CLOCKS:
-            yield f"{day} {clock}"
-    yield from OTHER_TIMES
 
 
 def _of_nothing(
@@ -324,6 +331,13 @@ def _of_lines(source: Source, column_name: str | None, reason: str, values: Valu
                 f"The file is declared as {source.encoding}. If Excel on Windows wrote it: "
                 "`encoding: cp1252`; if every other byte is empty: `encoding: utf-16`. If only "
                 "this line is damaged, have it corrected in the file."
+            )
+        ]
+    if source.format == "access_log":
+        return [
+            Remedy(
+                "The line is cut off or damaged; the others are not affected. If all lines are "
+                f"set aside: is it a {source.log_format} log (`log_format`)?"
             )
         ]
     if "quote" in reason:

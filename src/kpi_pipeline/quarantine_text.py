@@ -16,7 +16,7 @@ EXAMPLES = 3
 def listed(groups: Sequence[Group]) -> Iterator[str]:
     """A paragraph for each group, and where to read on."""
     rows, count = sum(group.rows for group in groups), len(groups)
-    yield f"{_many(rows, 'row')} in quarantine, in {_many(count, 'group')}."
+    yield f"{many(rows, 'row')} in quarantine, in {many(count, 'group')}."
     for group in groups:
         yield ""
         yield from _paragraph(group)
@@ -31,7 +31,7 @@ def explained(
     yield from _paragraph(group)
     others = [(value, n) for value, n in values if value != group.value][: EXAMPLES - 1]
     if others:
-        also = ", ".join(f"{_quoted(value)} ({_many(n, 'row')})" for value, n in others)
+        also = ", ".join(f"{quoted(value)} ({many(n, 'row')})" for value, n in others)
         more = len(values) - len(others) - 1
         yield f"  also {also}" + (f" and {more} more" if more > 0 else "")
     for remedy in remedies:
@@ -52,14 +52,14 @@ def relanded(done: Sequence[Relanded]) -> Iterator[str]:
         name = f"{one.feed} of {one.product_id}"
         if one.days:
             yield (
-                f"{name}: {_many(len(one.days), 'day')} landed again; "
-                f"{_many(one.before, 'row')} in quarantine before, {one.now:,} now"
+                f"{name}: {many(len(one.days), 'day')} landed again; "
+                f"{many(one.before, 'row')} in quarantine before, {one.now:,} now"
             )
         if one.gone:
             days = ", ".join(str(day) for day in one.gone[:EXAMPLES])
             more = f" and {len(one.gone) - EXAMPLES} more" if len(one.gone) > EXAMPLES else ""
             yield (
-                f"{name}: {_many(len(one.gone), 'day')} left as they are, because their source is "
+                f"{name}: {many(len(one.gone), 'day')} left as they are, because their source is "
                 f"not there any more: {days}{more}"
             )
     if any(one.is_changed for one in done):
@@ -77,11 +77,11 @@ def shown(text: str, width: int = 80) -> str:
 def _paragraph(group: Group) -> Iterator[str]:
     days = f"{group.first_day}"
     if group.last_day != group.first_day:
-        days += f" to {group.last_day} ({_many(group.days, 'day')})"
-    yield f"{group.feed} of {group.product_id}, {days}: {_many(group.rows, 'row')}"
+        days += f" to {group.last_day} ({many(group.days, 'day')})"
+    yield f"{group.feed} of {group.product_id}, {days}: {many(group.rows, 'row')}"
     what = group.table_name if group.column_name is None else f"{group.column_name} of "
     what += "" if group.column_name is None else group.table_name
-    value = "" if group.value is None else f" {_quoted(group.value)}"
+    value = "" if group.value is None else f" {quoted(group.value)}"
     yield f"  {what}:{value} {group.reason}"
     row = "" if group.row_number is None else f", row {group.row_number}"
     first = "" if group.rows == 1 else "first "
@@ -89,9 +89,11 @@ def _paragraph(group: Group) -> Iterator[str]:
     yield f"  {expected}{first}in {group.source_file}{row}"
 
 
-def _quoted(value: str) -> str:
+def quoted(value: str) -> str:
+    """A value between quotes, for a terminal."""
     return f"'{shown(value)}'"
 
 
-def _many(count: int, what: str) -> str:
+def many(count: int, what: str) -> str:
+    """For example `1 row` or `1,200 rows`."""
     return f"{count:,} {what}{'' if count == 1 else 's'}"

@@ -288,6 +288,8 @@ def test_the_commands_of_the_contract_are_there(
         "publish",
         "send",
         "feeds",
+        "quarantine",
+        "source",
         "values",
         "status",
         "preview",

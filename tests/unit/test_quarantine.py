@@ -332,6 +332,20 @@ def test_an_option_that_would_spoil_the_rows_beside_is_not_advised(
     assert remedies(*grouped, 24) == remedies(*grouped, 0)
 
 
+def test_a_total_among_the_values_is_dropped_by_its_name(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    values = {"Grand total": 1, "30.06.2024": 2}
+    args = (connection, TRAFFIC, "UTC", "date", "cannot be read as declared", values)
+    assert remedies(*args) == [
+        Remedy('`total_rows: ["Grand total"]` in sources.yml drops rows that begin so.', 1),
+        Remedy('`time_format: "%d.%m.%Y"` in sources.yml reads all 2.', 2),
+    ]
+    lines = replace(TRAFFIC, format="jsonl")
+    found = remedies(connection, lines, *args[2:5], {"Total": 1})
+    assert "total_rows" not in found[0].text
+
+
 def test_numbers_and_nothings_in_one_group_have_a_remedy_each(
     connection: duckdb.DuckDBPyConnection,
 ) -> None:
@@ -367,6 +381,14 @@ def test_what_no_option_reads_is_explained_too(
     source = replace(TRAFFIC, product_column="site")
     (found,) = remedies(connection, source, "UTC", column, reason, values)
     assert found.text.startswith(begins)
+
+
+def test_a_line_of_a_log_is_not_explained_as_one_of_a_table(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    source = replace(TRAFFIC, feed="page_views", table="page_views", format="access_log")
+    (found,) = remedies(connection, source, "UTC", None, "its quotes do not match", {})
+    assert found.text.startswith("The line is cut off or damaged; the others are not affected.")
 
 
 def test_an_unknown_grain_is_told_the_one_that_is_meant(

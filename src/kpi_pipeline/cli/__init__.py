@@ -11,7 +11,7 @@ from pathlib import Path
 
 import typer
 
-from kpi_pipeline.cli import deployment, figures, incoming, pipeline, quarantine
+from kpi_pipeline.cli import deployment, figures, incoming, pipeline, quarantine, source
 from kpi_pipeline.errors import PipelineError
 
 UNEXPECTED = 70
@@ -47,6 +47,7 @@ for command in (
 ):
     app.command(command.__name__.replace("_", "-"))(command)
 app.add_typer(quarantine.app)
+app.add_typer(source.app)
 
 
 def main() -> None:
