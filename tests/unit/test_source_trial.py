@@ -137,6 +137,7 @@ def test_the_columns_say_where_they_come_from_and_examples_give_nobody_away(plac
         "device": "constant 'desktop'",
         "is_bot": "not there",
     }
+    assert [row[2] for row in trial.rows] == [f"{row[2][:2]}…" for row in trial.rows]
     text = "\n".join(told(trial))
     for secret in ("visitor-1", "ann@", "bob@", "5550123"):
         assert secret not in text
@@ -175,6 +176,10 @@ def test_following_the_hints_one_after_the_other_makes_a_source(place: Place) ->
     ]
     entry += ', time_format: "%d.%m.%Y", total_rows: ["Gesamt"]'
     third = place.tried(entry)
+    assert [(c.name, c.shape, c.example) for c in third.seen][::4] == [
+        ("Tag", "dates or times as %d.%m.%Y", "01.06.2024"),
+        ("Kosten", "numbers as 1.234,5", "1.234,56"),
+    ]
     style = '`decimal_separator: ","` with `thousands_separator: "."` in sources.yml reads'
     assert [one.remedies[0].text for one in third.set_aside] == [f"{style} all 2."]
     fourth = place.tried(f'{entry}, decimal_separator: ",", thousands_separator: "."')
@@ -257,6 +262,17 @@ def test_the_header_of_a_sheet_is_found_below_its_title(place: Place) -> None:
         (VISITS, "date;visits\n2024-06-01;3\n", ['`delimiter: ";"`.']),
         (VISITS, "date\tvisits\n2024-06-01\t3\n", ['`delimiter: "tab"`.']),
         (VISITS, "date,visits\n2024-06-01,3\n", []),
+        (VISITS, "date,visits,2023-06-01\n2024-06-01,3,2\n", []),
+        (
+            f"{VIEWS}, time_zone: Europe/Madrid",
+            "occurred_at,visitor_id,url\n2024-06-01 10:00:00,v,/\n",
+            [],
+        ),
+        (
+            VIEWS,
+            "occurred_at,visitor_id,url\n2024-06-01T10:00:00Z,v,/\n",
+            [],
+        ),
     ],
 )
 def test_what_is_probably_not_meant_so_is_told_with_its_option(
@@ -267,6 +283,20 @@ def test_what_is_probably_not_meant_so_is_told_with_its_option(
     assert len(found) == len(hints)
     for hint, expected in zip(found, hints, strict=True):
         assert hint == expected or (expected.startswith("`") and hint.endswith(expected))
+
+
+def test_rows_of_other_products_are_counted_apart(place: Place) -> None:
+    place.write("visits.csv", "date,visits,site\n2024-06-01,3,rio\n2024-06-01,4,york\n")
+    both = VISITS.replace("product: york, ", "")
+    place.declare(
+        f"{both}, files: visits.csv, products: {{column: site, values: {{rio: rio, york: york}}}}"
+    )
+    declared = chosen(place.workspace, product="york")
+    trial = tried(place.settings, declared, AT)
+    assert (trial.read, trial.landed, trial.others, trial.hints) == (1, 1, 1, ())
+    assert "1 row of other products besides" in list(told(trial))
+    with pytest.raises(ConfigurationError, match="There are several"):
+        chosen(place.workspace, 1)
 
 
 def test_files_that_are_not_there_are_told_beside_those_that_are(place: Place) -> None:
