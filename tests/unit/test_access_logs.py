@@ -390,7 +390,6 @@ def test_what_cloudfront_encodes_is_decoded(tmp_path: Path) -> None:
         (combined(status=206), "status"),
         (combined("GET /a/logo.PNG HTTP/1.1"), "static_file"),
         (combined("GET /app.js?v=3 HTTP/1.1"), "static_file"),
-        (combined("GET /robots.txt HTTP/1.1"), "robots_txt"),
         (combined("GET /.well-known/security HTTP/1.1"), "well_known"),
         (combined("GET /healthz HTTP/1.1"), "health_check"),
         (combined("GET / HTTP/1.1", agent="ELB-HealthChecker/2.0"), "health_check"),
@@ -687,10 +686,9 @@ def test_every_line_of_the_real_log_is_landed_dropped_or_broken(real_log: Log) -
     assert real_log.files[0].rows == sum(outcomes.values()) == 10_000
     assert outcomes == {
         "static_file": 5412,
-        "landed": 2964,
+        "landed": 3144,
         "feed": 901,
         "status": 416,
-        "robots_txt": 180,
         "data_file": 78,
         "method": 48,
         "broken": 1,
@@ -699,9 +697,9 @@ def test_every_line_of_the_real_log_is_landed_dropped_or_broken(real_log: Log) -
 
 def test_the_line_after_the_broken_one_of_the_real_log_is_read(real_log: Log) -> None:
     assert real_log.broken == [(8899, "a line of a combined log", "its quotes do not match")]
-    assert real_log.select("rowid + 1, dropped_by, occurred_at", "rowid in (8897, 8899)") == [
-        (8898, None, datetime.fromisoformat("2015-05-20 12:05:48")),
-        (8900, "robots_txt", datetime.fromisoformat("2015-05-20 12:05:25")),
+    after = real_log.select("rowid + 1, url, is_bot, occurred_at", "rowid = 8899")
+    assert after == [
+        (8900, "/robots.txt", True, datetime.fromisoformat("2015-05-20 12:05:25")),
     ]
 
 

@@ -25,6 +25,10 @@ products as (
     select * from {{ ref('stg_organisation__products') }}
 ),
 
+product_feeds as (
+    select * from {{ ref('stg_landing__product_feeds') }} where feed = 'page_views'
+),
+
 scope_products as (
     select * from {{ ref('int_scope_products') }}
 ),
@@ -73,13 +77,14 @@ days_by_source as (
         case when p.traffic_source = 'own' then o.duration_milliseconds end as duration_milliseconds,
         0 as days_without_page_views,
         0 as days_without_bounces,
-        0 as days_without_durations,
+        (p.traffic_source = 'own' and not f.has_durations)::integer as days_without_durations,
         null::bigint as reported_visits,
         null::bigint as reported_page_views,
         case when s.status = 'landed' then o.visits end as compared_visits,
         null::bigint as compared_reported_visits
     from own_days as o
     inner join products as p on o.source_product_id = p.product_id
+    inner join product_feeds as f on o.source_product_id = f.product_id
     left join slices as s
         on o.source_product_id = s.product_id and o.local_date = s.day and s.feed = 'traffic'
     union all

@@ -67,7 +67,7 @@ def build(
     log = RunLog(settings)
     inputs = {**land_organisation(settings, workspace, at, run_id)}
     inputs["dbt_project"] = hash_of_project(settings.dbt_project)
-    inputs["sources"] = str(sorted((p, sorted(workspace.feeds_of(p))) for p in workspace.products))
+    inputs["sources"] = str(handover.feeds_of_products(workspace))
     rows = log.slices()
     now = eligible(rows)
     settings.home.mkdir(parents=True, exist_ok=True)

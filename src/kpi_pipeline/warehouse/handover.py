@@ -70,18 +70,23 @@ def lay_out(
     fill(
         connection,
         "landing.product_feeds",
-        {"product_id": "VARCHAR", "feed": "VARCHAR"},
-        [
-            (product, feed)
-            for product in workspace.products
-            for feed in sorted(workspace.feeds_of(product))
-        ],
+        {"product_id": "VARCHAR", "feed": "VARCHAR", "has_durations": "BOOLEAN"},
+        feeds_of_products(workspace),
     )
     files = _files_of(settings, eligible, changes.slices)
     for feed in FEEDS.values():
         for table in feed.tables:
             _lay_out_rows(connection, table, files.get(table.name, []))
     _lay_out_organisation(connection, settings.landing / "organisation")
+
+
+def feeds_of_products(workspace: Workspace) -> list[tuple[str, str, bool]]:
+    """Each product's feeds, and whether their times tell how long something took."""
+    return [
+        (product, feed, workspace.has_durations(feed, product))
+        for product in sorted(workspace.products)
+        for feed in sorted(workspace.feeds_of(product))
+    ]
 
 
 def _files_of(

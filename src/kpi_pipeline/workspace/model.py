@@ -16,6 +16,7 @@ OrgType = Literal["text", "date", "number", "integer", "boolean"]
 Rank = Literal["specialist", "manager", "director"]
 Format = Literal["csv", "jsonl", "parquet", "xlsx", "access_log"]
 LogFormat = Literal["common", "combined", "nginx_json", "w3c"]
+TimePrecision = Literal["second", "minute", "hour", "day"]
 Deduplicate = Literal["no", "identical", "last_file"]
 Arrival = Literal["file_per_day", "covering"]
 OnMissing = Literal["withhold", "skip"]
@@ -122,7 +123,8 @@ class Source:
     product_column: source column that says which product a row is of; product_values are this
     product's, other_values those of other products or ignored ones.
     several_files_a_day: `add`, or `last`: the last by name replaces the others of its day.
-    restates_days: how many days before a new one are read again. log_fields: name of a log's field
+    restates_days: how many days before a new one are read again. time_precision: what its times are
+    exact to; from `hour` on, nothing is said of how long a visit was. log_fields: name of a log's field
     to its JSON key.
     """
 
@@ -159,6 +161,7 @@ class Source:
     several_files_a_day: Literal["add", "last"] = "add"
     dedupe_across_files: Deduplicate = "no"
     restates_days: int = 0
+    time_precision: TimePrecision = "second"
     log_format: LogFormat = "combined"
     log_fields: Mapping[str, str] = field(default_factory=dict, hash=False)
     pages: Pages = Pages()
@@ -248,6 +251,11 @@ class Workspace:
     def feeds_of(self, product_id: str) -> set[str]:
         """The feeds for which the product has at least one source."""
         return {source.feed for source in self.sources if source.product == product_id}
+
+    def has_durations(self, feed: str, product_id: str) -> bool:
+        """Whether the feed's times are exact enough to say how long something took."""
+        sources = self.sources_of(feed, product_id)
+        return all(source.time_precision in ("second", "minute") for source in sources)
 
     def sources_of(self, feed: str, product_id: str) -> tuple[Source, ...]:
         """The sources of that feed and product, in the order of `sources.yml`."""

@@ -11,7 +11,7 @@ from typing import cast
 
 from kpi_pipeline.feeds.contracts import FEEDS, Feed, FeedTable
 from kpi_pipeline.workspace.checks import known, unknown
-from kpi_pipeline.workspace.model import Arrival, Deduplicate, Source, Table
+from kpi_pipeline.workspace.model import Arrival, Deduplicate, Source, Table, TimePrecision
 from kpi_pipeline.workspace.problems import Problems
 from kpi_pipeline.workspace.source_columns import (
     check_together,
@@ -62,6 +62,7 @@ KEYS = (
     "several_files_a_day",
     "dedupe_across_files",
     "restates_days",
+    "time_precision",
     "log_format",
     "log_fields",
     "pages",
@@ -158,6 +159,7 @@ def _sources(entry: Mapping, tables: Mapped[str, Table]) -> list[Source]:
     time_format = entry.optional("time_format")
     on_repeat = entry.choice("on_repeat", ("error", "sum"), "error")
     restates = entry.whole("restates_days", 0)
+    precision = entry.choice("time_precision", ("second", "minute", "hour", "day"), "second")
     if restates > MOST_RESTATED:
         entry.add("restates_days", f"is {restates}; expected at most {MOST_RESTATED} days.")
     dedupes = ("no", "false", "true", "identical", "last_file")
@@ -202,6 +204,7 @@ def _sources(entry: Mapping, tables: Mapped[str, Table]) -> list[Source]:
             several_files_a_day="last" if several == "last" else "add",
             dedupe_across_files=_DEDUPE.get(dedupe or "no", "no"),
             restates_days=restates,
+            time_precision=cast("TimePrecision", precision),
             **vars(columns),
             **vars(layout),
         )

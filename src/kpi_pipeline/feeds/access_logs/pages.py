@@ -61,6 +61,10 @@ def prepared(fields: str) -> str:
     )"""
 
 
+#: Only programs ask for it, so it lands as a bot's, as what bots read does.
+ASKS_FOR_ROBOTS_TXT = "path = '/robots.txt' or starts_with(path, '/robots.txt?')"
+
+
 def rules(pages: Pages) -> tuple[Rule, ...]:
     """The rules of a source, in order."""
     hosts = tuple(host.lower() for host in pages.hosts)
@@ -73,11 +77,10 @@ def rules(pages: Pages) -> tuple[Rule, ...]:
         Rule("method", f"not {is_one_of('method', pages.methods or METHODS)}"),
         Rule("status", f"not ({_is_status(pages.statuses or STATUSES)})"),
         Rule("static_file", _ends(f"[.]({STATIC})")),
-        Rule("robots_txt", "path = '/robots.txt' or starts_with(path, '/robots.txt?')"),
         Rule("well_known", "starts_with(path, '/.well-known/')"),
         Rule("health_check", f"{_ends(HEALTH)} or {agents}"),
         Rule("feed", _ends(FEEDS, f"or regexp_matches(path, '{FEED_QUERY}')")),
-        Rule("data_file", _ends(f"[.]({DATA})")),
+        Rule("data_file", f"{_ends(f'[.]({DATA})')} and not ({ASKS_FOR_ROBOTS_TXT})"),
         Rule("not_a_page", paths),
     )
     return tuple(rule for rule in every if rule.condition)

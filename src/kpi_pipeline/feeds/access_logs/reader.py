@@ -69,7 +69,7 @@ def relation(
         case when is_page and user_name is not null then keyed(user_name) end as user_id,
         case when site is null then page else 'https://' || site || page end as url, referrer,
         {utm}, null::VARCHAR as content_id, null::VARCHAR as country, null::VARCHAR as device,
-        case when is_page then {is_bot} end as is_bot,
+        case when is_page then {is_bot} or {pages.ASKS_FOR_ROBOTS_TXT} end as is_bot,
         case when is_page then concat_ws(' ', method, status, size) end as answer_
     from (
         select * replace (case when is_page then {_without_port("address")} end as address,
