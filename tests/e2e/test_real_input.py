@@ -150,12 +150,15 @@ def test_what_a_date_lacks_is_absent_and_never_zero(outcome: Outcome) -> None:
         ("2016-12-12", "ad_slots", "absent"),
         ("2016-12-12", "travel", "landed"),
         ("2016-12-12", "us_sites", "landed"),
+        ("2016-12-12", "weblog", "absent"),
         ("2017-08-26", "ad_slots", "absent"),
         ("2017-08-26", "travel", "landed"),
         ("2017-08-26", "us_sites", "absent"),
+        ("2017-08-26", "weblog", "absent"),
         ("2019-11-30", "ad_slots", "landed"),
         ("2019-11-30", "travel", "absent"),
         ("2019-11-30", "us_sites", "absent"),
+        ("2019-11-30", "weblog", "absent"),
     ]
     values = query(
         outcome,
