@@ -29,6 +29,10 @@ up: $(INSTALLED) ## Airflow's own UI at 127.0.0.1 over the demo, until Ctrl-C
 test: $(DEV_INSTALLED) ## Install what tests need, and run them all
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
+.PHONY: soak
+soak: $(DEV_INSTALLED) ## Kill 200 landings at random moments and look whether anything was lost
+	@$(BIN)/python tests/soak.py --seeds 200
+
 .PHONY: lint
 lint: $(DEV_INSTALLED) ## ruff, mypy, sqlfluff, djlint, and whether generated pages are up to date
 	$(BIN)/ruff check $(wildcard $(PYTHON_SOURCES))

@@ -140,6 +140,11 @@ def write_slice(folder: Path, piece: Slice) -> None:
     temporary = folder / f".{SLICE_FILE}.{os.getpid()}"
     temporary.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
     temporary.replace(folder / SLICE_FILE)
+    remove_stale(folder, piece)
+
+
+def remove_stale(folder: Path, piece: Slice) -> None:
+    """Remove the files of a slice's folder that it does not name."""
     keep = piece.files | {SLICE_FILE}
     with os.scandir(folder) as entries:
         stale = [entry.path for entry in entries if entry.name not in keep]

@@ -3,7 +3,6 @@
 # ruff: noqa: S608  # names are quoted by `name_of`, values by `quoted`; contents are bound
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
@@ -19,6 +18,7 @@ from kpi_pipeline.feeds.reading import FileRead
 from kpi_pipeline.feeds.sql import name_of, quoted
 from kpi_pipeline.landing import dedupe, drift, judge, keeping, keyed, store
 from kpi_pipeline.landing.arrivals import absence, latest_day, table_of
+from kpi_pipeline.landing.scratch import scratch_folder
 from kpi_pipeline.landing.span import Coverage, Range
 from kpi_pipeline.runlog import RunLog
 from kpi_pipeline.settings import Settings
@@ -74,10 +74,10 @@ def land(
             before=drift.slice_before(settings.landing, feed, product_id, wanted[0]),
         )
         with (
-            tempfile.TemporaryDirectory(dir=settings.landing, prefix=".landing-") as scratch,
+            scratch_folder(settings.landing) as scratch,
             duckdb.connect(
                 config={
-                    "temp_directory": str(Path(scratch) / "spill"),
+                    "temp_directory": str(scratch / "spill"),
                     "memory_limit": settings.memory,
                 }
             ) as connection,
@@ -87,7 +87,7 @@ def land(
             connection.execute("use work")
             keyed.install(connection, key)
             done = _land_product(
-                connection, settings.landing, workspace.root, sources, span, Path(scratch)
+                connection, settings.landing, workspace.root, sources, span, scratch
             )
         log.record_slices(done, run_id, at)
         pieces += done

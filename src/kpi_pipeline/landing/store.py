@@ -21,6 +21,7 @@ from kpi_pipeline.slices import (
     content_hash,
     folder_of,
     read_slice,
+    remove_stale,
     write_slice,
 )
 
@@ -70,6 +71,7 @@ def write(
         folder = folder_of(landing, span.feed.name, span.product_id, day)
         known = read_slice(folder)
         if known is not None and _is_same(known, piece) and _is_whole(folder, known):
+            remove_stale(folder, known)  # of a landing that was killed before it came to it
             pieces.append(known)
             continue
         pieces.append(piece)
