@@ -160,8 +160,8 @@ def _formats(connection: DuckDBPyConnection, texts: Sequence[str]) -> list[tuple
 
 
 def masked(text: str) -> str:
-    """The first two characters of an id or a name."""
-    return f"{text[:2]}…" if text else ""
+    """At most the first two characters of an id or a name, never half of it."""
+    return f"{text[: min(2, (len(text) - 1) // 2)]}…" if text else ""
 
 
 def without_addresses(text: str) -> str:

@@ -439,7 +439,7 @@ def test_a_column_is_recognised_by_its_name() -> None:
 
 def test_addresses_are_masked_wherever_they_stand() -> None:
     assert masked("visitor-7") == "vi…"
-    assert masked("") == ""
+    assert (masked("12345"), masked("123"), masked("12"), masked("")) == ("12…", "1…", "…", "")
     assert without_addresses("to ann@example.org from 10.1.2.3 and fe80:1:2::7b") == (
         "to an… from 10… and fe…"
     )
@@ -493,7 +493,7 @@ Source 1 of sources.yml: traffic of york, table traffic
 
 Not used:
   Users  whole numbers  9
-  Owner  text           An…
+  Owner  text           A…
 
 2 rows read = 1 landed + 1 in quarantine + 0 dropped
 1 day, 2024-06-01, 1 row on the median day

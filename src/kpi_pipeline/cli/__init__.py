@@ -46,8 +46,8 @@ for command in (
     deployment.docs,
 ):
     app.command(command.__name__.replace("_", "-"))(command)
-app.add_typer(quarantine.app)
-app.add_typer(source.app)
+app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(source.app, name="source")
 
 
 def main() -> None:

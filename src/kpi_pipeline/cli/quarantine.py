@@ -37,7 +37,6 @@ ROWS_SHOWN = 50
 COLUMNS = {column.name for feed in FEEDS.values() for t in feed.tables for column in t.columns}
 
 app = typer.Typer(
-    name="quarantine",
     help="The rows that could not be used: which, why, and landing them again after a fix.",
     no_args_is_help=True,
     rich_markup_mode=None,

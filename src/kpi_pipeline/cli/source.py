@@ -13,7 +13,6 @@ from kpi_pipeline.errors import PipelineError
 from kpi_pipeline.feeds.contracts import FEEDS
 
 app = typer.Typer(
-    name="source",
     help="What the declarations in sources.yml make of their files. Nothing is written.",
     no_args_is_help=True,
     rich_markup_mode=None,
