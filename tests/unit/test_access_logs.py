@@ -163,6 +163,13 @@ def test_a_common_line_has_no_agent_so_nothing_is_known_of_bots(tmp_path: Path) 
     ]
 
 
+def test_a_common_line_cut_off_in_its_numbers_is_broken(tmp_path: Path) -> None:
+    plain = f'{ADDRESS} - - [{STAMP}] "GET /a HTTP/1.0" 200'.encode()
+    log = Log(tmp_path, plain + b"\n" + plain + b" 5", log_format="common")
+    assert log.broken == [(1, "a line of a common log", "its quotes do not match")]
+    assert log.select("rowid + 1, url", "visitor_id is not null") == [(2, "/a")]
+
+
 def test_a_line_may_begin_with_a_host_and_end_in_further_fields(tmp_path: Path) -> None:
     heads = (
         f"Shop.example:443 {ADDRESS} - -",
@@ -172,6 +179,9 @@ def test_a_line_may_begin_with_a_host_and_end_in_further_fields(tmp_path: Path) 
         f"{ADDRESS}, 198.51.100.1, 198.51.100.2 - -",
         f"{ADDRESS}:51034 - -",
         f"198.51.100.9:80 {ADDRESS} - -",
+        f"{ADDRESS}:51034 - Jo Smith",
+        f"shop.example:443 {ADDRESS} ident Jo Smith",
+        f"{ADDRESS} ident Jo Smith",
     )
     log = Log(
         tmp_path, b"".join(combined(head=head, tail=' "198.51.100.3" 0.004') for head in heads)
@@ -185,6 +195,9 @@ def test_a_line_may_begin_with_a_host_and_end_in_further_fields(tmp_path: Path) 
         page(),
         page(),
         page(),  # a host that is an address names no site
+        page(user=user),
+        page("https://shop.example/a", user=user),
+        page(user=user),
     ]
 
 
@@ -355,6 +368,28 @@ def test_a_w3c_line_without_columns_above_it_is_broken(tmp_path: Path) -> None:
     assert len(log.select("n", "visitor_id is not null")) == 2
 
 
+def test_columns_are_looked_for_at_the_beginning_of_lines_only(tmp_path: Path) -> None:
+    row = f"2015-05-17 10:05:03 GET /a #Fields:+date {ADDRESS} {AGENT.replace(' ', '+')} 512 200\n"
+    fields = "date time cs-method cs-uri-stem cs-uri-query c-ip cs(User-Agent) sc-bytes sc-status"
+    log = Log(tmp_path, f"#Fields: {fields}\n{row}".encode(), log_format="w3c")
+    assert [file.is_numbered for file in log.files] == [False]
+    assert log.select(SEEN, "dropped_by is null") == [page("/a?#Fields:+date")]
+
+
+def test_columns_declared_where_two_blocks_meet_are_seen(tmp_path: Path) -> None:
+    fields = "#Fields: date time cs-method cs-uri-stem c-ip sc-status\n"
+    row = f"2015-05-17 10:05:03 GET /a {ADDRESS} 200\n"
+    room = lines.CHUNK - len(fields) - 10  # so that the declaration begins before the block's end
+    count, left = divmod(room, len(row))
+    body = row * (count - 1) + row.replace("/a", "/a" + "a" * left)
+    assert lines.CHUNK - len(fields + body) == 10
+    other = f"#Fields: time date cs-method cs-uri-stem c-ip sc-status\n10:05:03 2015-05-17 GET /b {ADDRESS} 200\n"  # noqa: E501
+    log = Log(tmp_path, (fields + body + other).encode(), log_format="w3c")
+    assert [file.is_numbered for file in log.files] == [True]
+    assert log.select("url", "dropped_by is null")[-1:] == [("/b",)]
+    assert log.broken == []
+
+
 def test_what_cloudfront_encodes_is_decoded(tmp_path: Path) -> None:
     head = (
         "#Version: 1.0\n#Fields: date time x-edge-location sc-bytes c-ip cs-method cs(Host) "
@@ -450,6 +485,11 @@ def test_a_source_declares_its_own_methods_and_statuses(tmp_path: Path) -> None:
         (combined()[:-2] + b"\n", "its quotes do not match"),
         (combined(agent="cut\\")[:-1] + b"\n", "its quotes do not match"),
         (combined()[:90] + combined(), "its quotes do not match"),
+        (combined(referrer="http://r.example/\\"), "its quotes do not match"),
+        (combined(tail=' "198.51.100.3'), "its quotes do not match"),
+        (combined(tail="198.51.100.3"), "its quotes do not match"),
+        (combined().replace(b'" "', b'"x"'), "its quotes do not match"),
+        (combined().replace(b'" 200', b'"200'), "its quotes do not match"),
         (b"junk\n", "its quotes do not match"),
         (f'{ADDRESS} - - [{STAMP}] "GET / HTTP/1.1" 200 5\n'.encode(),
          "has no referrer and no user agent"),
@@ -517,6 +557,31 @@ def test_odd_bytes_and_blank_lines_lose_nothing_and_move_nothing(tmp_path: Path)
     assert log.broken == [(6, expected, nothing), (8, expected, long)] * 2
 
 
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        (b"\0\0" + combined(), "/a"),
+        (combined("GET /a\0b HTTP/1.1"), "/ab"),
+        (combined("GET /a\rb HTTP/1.1"), "/a\ufffdb"),
+        (combined("GET /a\x01b HTTP/1.1"), "/a\x01b"),
+        (combined("GET /\xe9 HTTP/1.1").decode().encode("latin-1"), "/é"),
+        (b"x" * 600_000 + b"\n", "the line has 600000 bytes"),
+        (b"x" * 600_000, "the line has 600000 bytes"),
+        (b"x" * 2_000_000 + b"\n", "the line has 2000000 bytes"),
+    ],
+)
+def test_an_odd_line_alone_is_noticed(tmp_path: Path, line: bytes, shown: str) -> None:
+    log = Log(tmp_path, combined("GET /1 HTTP/1.1") + line)
+    assert log.select("coalesce(url, broken.reason)") == [("/1",), (shown,)]
+
+
+def test_line_ends_that_two_blocks_share_are_no_returns_inside_lines(tmp_path: Path) -> None:
+    content = b"a" * 1023 + b"\r\n" + (b"a" * 1022 + b"\r\n") * 3000
+    assert content[lines.CHUNK - 1 : lines.CHUNK + 1] == b"\r\n"
+    log = Log(tmp_path, content)
+    assert [(file.rows, file.is_numbered) for file in log.files] == [(3001, False)]
+
+
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
 def test_an_ordinary_log_is_read_as_it_is(tmp_path: Path, end: bytes) -> None:
     content = end.join([combined("GET /é HTTP/1.1").strip()] * 30_000)
@@ -532,7 +597,7 @@ def test_an_ordinary_log_is_read_as_it_is(tmp_path: Path, end: bytes) -> None:
     "content",
     [b"", b"a\n\n", b"\na\n", b"a\r\n\r\n", b"a\rb\r\n", b"a\r\nb\n", b"a\n\rb\n", b"a\0\n",
      b"\xff\n", b"a\n\xc3", b"\xef\xbb\xbfa\n", b"a" * 600_000, b"a\n" + b"a" * 600_000 + b"\n",
-     b"a" * lines.CHUNK + b"\n\n"],
+     b"a" * lines.CHUNK + b"\n\n", b"\xef\xbb\xbf", b"\xef\xbb\xbf\n", b"a\r\nb\nc\r\n"],
 )  # fmt: skip
 def test_lines_are_counted_as_they_are_read(tmp_path: Path, content: bytes) -> None:
     log = Log(tmp_path, content)
@@ -557,19 +622,40 @@ def test_rows_come_in_the_order_of_files_and_lines(tmp_path: Path) -> None:
     ]
 
 
-def test_packed_logs_are_read(tmp_path: Path) -> None:
+def zstd(root: Path, text: str) -> bytes:
+    """A text, packed."""
+    target = root / "packed.csv"
     duckdb.execute(
-        "copy (select ?) to "
-        f"'{tmp_path / 'b.zst'}' (format csv, header false, quote '', escape '', delimiter '\x02', "
-        "compression zstd)",
-        [combined().decode().strip()],
+        f"copy (select unnest(?)) to '{target}' (format csv, header false, quote '', escape '', "
+        "delimiter '\x02', compression zstd)",
+        [text.splitlines()],
     )
-    log = Log(
-        tmp_path, gzip.compress(combined()), (tmp_path / "b.zst").read_bytes(),
-        names=("a.gz", "b.zst"),
-    )  # fmt: skip
+    return target.read_bytes()
+
+
+def test_packed_logs_are_read(tmp_path: Path) -> None:
+    line = combined()
+    names = ("a.gz", "b.zst")
+    log = Log(tmp_path, gzip.compress(line), zstd(tmp_path, line.decode()), names=names)
     assert [file.rows for file in log.files] == [1, 1]
     assert log.select("file_no, url") == [(0, "/a"), (1, "/a")]
+
+
+def test_a_w3c_log_packed_by_zstd_keeps_its_columns(tmp_path: Path) -> None:
+    log = Log(tmp_path, zstd(tmp_path, IIS + IIS), names=("a.zst",), log_format="w3c")
+    assert log.select("url", "dropped_by is null") == [("/a?utm_source=x",), ("/a",)] * 2
+
+
+@pytest.mark.parametrize(
+    ("text", "odd"),
+    [("x\n\ny\n", "blank lines"), (IIS + "#Fields: date time c-ip\n", "columns that change")],
+)
+def test_a_log_packed_by_zstd_that_must_be_written_anew_says_so(
+    tmp_path: Path, text: str, odd: str
+) -> None:
+    reason = f"has {odd}, which are read only from a log packed by gzip, or none."
+    with pytest.raises(LogProblemError, match=re.escape(reason)):
+        Log(tmp_path, zstd(tmp_path, text), names=("a.zst",), log_format="w3c")
 
 
 @pytest.mark.parametrize(

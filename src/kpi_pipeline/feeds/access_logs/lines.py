@@ -192,10 +192,11 @@ def _physical(stream: BinaryIO) -> Iterator[tuple[bytes, int]]:
     while line := stream.readline(LONGEST + 2):
         length = len(line)
         rest = line
-        while not rest.endswith(b"\n") and (rest := stream.readline(CHUNK)):
-            length += len(rest)
+        while not rest.endswith(b"\n") and (more := stream.readline(CHUNK)):
+            length += len(more)
+            rest = more
         text = line.removesuffix(b"\n").removesuffix(b"\r")
-        yield text, length - (len(line) - len(text) if length == len(line) else 1)
+        yield text, len(text) if rest is line else length - rest.endswith(b"\n")
 
 
 def _text(line: bytes) -> str:

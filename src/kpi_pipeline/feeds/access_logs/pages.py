@@ -72,7 +72,7 @@ def rules(pages: Pages) -> tuple[Rule, ...]:
     agents = " or ".join(f"starts_with(user_agent, {quoted(a)})" for a in HEALTH_AGENTS)
     every = (
         Rule("directive", "is_directive"),
-        Rule("not_a_request", "method is null or path is null"),
+        Rule("not_a_request", "path is null"),
         Rule("other_host", f"host is not null and not {is_one_of('host', hosts)}" if hosts else ""),
         Rule("method", f"not {is_one_of('method', pages.methods or METHODS)}"),
         Rule("status", f"not ({_is_status(pages.statuses or STATUSES)})"),

@@ -76,7 +76,7 @@ def _parts(has_agent: bool) -> str:
 
 
 def _is_whole(has_agent: bool) -> str:
-    numbers = "len(parts) % 2 = 1 and words[-1] = '' and answer[1] = '' and len(answer) > 2"
+    numbers = "len(parts) % 2 = 1 and answer[1] = '' and len(answer) > 2"
     if not has_agent:
         return numbers
     return f"{numbers} and parts[5] = ' ' and (parts[7] = '' or starts_with(parts[7], ' '))"
@@ -102,7 +102,10 @@ def _who() -> str:
     Of a list of addresses left by proxies only the first stays.
     """
     first = "regexp_replace(array_to_string(words[:-4], ' '), '^([^ ,]+)(, ?[^ ,]+)+', '\\1')"
-    return f"case when len(words) <> 6 then string_split({first}, ' ') end"
+    return (
+        "case when len(words) = 6 then null "
+        f"when contains(parts[1], ',') then string_split({first}, ' ') else words[:-4] end"
+    )
 
 
 def _address() -> str:
