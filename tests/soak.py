@@ -1,8 +1,9 @@
 """Kills landings at random moments and shows that nothing is lost: `soak.py --seeds N`.
 
 Each seed lands corrected files of two products over older slices, is killed (SIGKILL) after a
-random part of the time that takes, and is started again. In between every slice must be the old or
-the new one, whole; at the end all must be those of a landing that nobody disturbed.
+random part of the time that takes, or just after it began to write, and is started again. In
+between every slice must be the old or the new one, whole; at the end all must be those of a landing
+that nobody disturbed.
 """
 
 from __future__ import annotations
@@ -95,6 +96,14 @@ class Place:
                 found[str(path.parent.relative_to(self.root))] = (said, rows)
         return found
 
+    def wait_for_writing(self, products: int, seconds: float) -> None:
+        """Until a landing has begun to write the slices of so many products, or that long."""
+        end = time.monotonic() + seconds
+        begun: set[Path] = set()
+        while len(begun) < products and time.monotonic() < end:
+            begun.update(self.settings.landing.glob(f".landing-*/{FEED}"))
+            time.sleep(0.0005)
+
     def leftovers(self) -> list[str]:
         """Files and folders in landing/ that no slice names."""
         named = set()
@@ -148,7 +157,11 @@ class Soak:
 
     def _seed(self, place: Place, chance: random.Random) -> tuple[str, list[str]]:
         child = _start(place.land)
-        time.sleep(chance.uniform(0, self.seconds))
+        if chance.random() < 0.5:
+            time.sleep(chance.uniform(0, self.seconds))
+        else:
+            place.wait_for_writing(chance.randint(1, len(PRODUCTS)), self.seconds)
+            time.sleep(chance.uniform(0, 0.05))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         wrong = []
