@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import openpyxl
 import pytest
 import small_company
 
+from kpi_pipeline import run as steps
 from kpi_pipeline.cli import main
 from kpi_pipeline.errors import ConfigurationError
 from kpi_pipeline.settings import Settings, from_environment
@@ -99,6 +101,27 @@ def test_a_trial_accounts_for_every_row_and_writes_nothing(place: Place) -> None
         "sources.yml",
         "visits.csv",
     ]
+
+
+def test_a_trial_counts_what_landing_counts(place: Place) -> None:
+    days = [date(2024, 2, 5), date(2024, 2, 6)]
+    for day in days:
+        small_company.write_day(place.workspace, day)
+        bad = {"event_id": f"bad-{day}", "occurred_at": "noon", "visitor_id": "v", "url": "/"}
+        small_company.add_rows(place.workspace, "rio", "page_views", day, [bad])
+    with (place.workspace / f"data/rio/page_views/{days[0]}.csv").open("a") as file:
+        file.write("cut off,here\n")
+    trial = tried(place.settings, chosen(place.workspace, 1), AT)
+    keyed = replace(place.settings, hash_key="a key for tests, long enough to be one")
+    slices = steps.load(keyed, "page_views", ["rio"], days, AT).slices
+    assert [piece.status for piece in slices] == ["landed", "landed"]
+    assert (trial.read, trial.landed, trial.quarantined, dict(trial.days)) == (
+        sum(piece.read for piece in slices),
+        sum(piece.landed for piece in slices),
+        3,
+        {piece.day: piece.landed for piece in slices},
+    )
+    assert sum(piece.quarantined for piece in slices) == 3
 
 
 def test_the_columns_say_where_they_come_from_and_examples_give_nobody_away(place: Place) -> None:
@@ -470,7 +493,9 @@ def test_the_command_tells_the_whole_trial(
 ) -> None:
     place.declare(f"{VISITS}, files: visits.csv, columns: {{visits: Sessions}}")
     place.write("visits.csv", "date,Sessions,Users,Owner\n2024-06-01,12,9,Ann\n2024-06-02,x,9,Bo\n")
-    assert kpi(place, monkeypatch, capsys, "try", "1") == (
+    code, out, err = kpi(place, monkeypatch, capsys, "try", "1")
+    assert err.endswith("reading visits.csv\n")
+    assert (code, out) == (
         0,
         """\
 Source 1 of sources.yml: traffic of york, table traffic
@@ -511,7 +536,6 @@ In quarantine:
 Hints:
   - These columns may be meant: `columns: {visitors: Users}`.
 """,
-        "",
     )
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from kpi_pipeline.cli.options import At
-from kpi_pipeline.cli.session import moment, refuse_unknown, settings
+from kpi_pipeline.cli.session import Watched, moment, refuse_unknown, settings
 from kpi_pipeline.errors import PipelineError
 from kpi_pipeline.feeds.contracts import FEEDS
 
@@ -59,7 +59,9 @@ def try_source(
     tables = [t.name for each in FEEDS.values() for t in each.tables]
     refuse_unknown("table", [table] if table else [], tables)
     declared = chosen(own.workspace, number, feed, product, table)
-    trial = tried(own, declared, moment(at), file, rows, days)
+    with Watched() as watched:
+        watched.say(f"reading {file or declared.source.files}")
+        trial = tried(own, declared, moment(at), file, rows, days)
     for line in told(trial):
         print(line)
     if trial.problems or not trial.landed:
