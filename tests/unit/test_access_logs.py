@@ -16,6 +16,7 @@ import crawleruseragents
 import duckdb
 import pytest
 
+from kpi_pipeline.errors import PipelineError
 from kpi_pipeline.feeds.access_logs import lines, pages, reader, robots
 from kpi_pipeline.feeds.access_logs.lines import LogProblemError
 from kpi_pipeline.landing import keyed
@@ -671,6 +672,19 @@ def test_a_log_that_cannot_be_unpacked_says_so(
 ) -> None:
     with pytest.raises(LogProblemError, match=re.escape(reason)):
         Log(tmp_path, content, names=(name,))
+
+
+def test_a_log_that_must_not_be_read_says_so(tmp_path: Path) -> None:
+    (tmp_path / "scratch").mkdir()
+    with pytest.raises(LogProblemError, match=r"^cannot be read: Is a directory\.$"):
+        lines.examine(duckdb.connect(), 0, tmp_path, tmp_path / "scratch")
+
+
+def test_a_full_disk_is_named(tmp_path: Path) -> None:
+    (tmp_path / "scratch").mkdir()
+    (tmp_path / "scratch" / "lines-0.txt").symlink_to("/dev/full")
+    with pytest.raises(PipelineError, match=r"The disk of .*scratch is full\. Free some space"):
+        Log(tmp_path, combined() + b"\n")
 
 
 def test_bots_land_and_are_marked(tmp_path: Path) -> None:

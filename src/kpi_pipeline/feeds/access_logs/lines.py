@@ -9,6 +9,7 @@ each with its number; so no line is lost, and none moves.
 from __future__ import annotations
 
 import codecs
+import errno
 import gzip
 import zlib
 from collections.abc import Iterator, Sequence
@@ -67,7 +68,8 @@ def examine(
 ) -> LogFile:
     """Count the lines of a log and write it anew into `scratch` if it cannot be read as it is.
 
-    has_layouts: it declares its columns (W3C). Raises LogProblemError when it cannot be read.
+    has_layouts: it declares its columns (W3C). Raises LogProblemError when it cannot be read, and
+    PipelineError when the disk of `scratch` is full.
     """
     try:
         if path.suffix == ".zst":
@@ -77,7 +79,12 @@ def examine(
             return LogFile(number, path, *seen)
         return _rewritten(number, path, scratch / f"lines-{number}.txt", has_layouts)
     except (OSError, EOFError, zlib.error) as error:
-        raise LogProblemError(f"cannot be read: {error}.") from error
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise PipelineError(
+                f"The disk of {scratch} is full. Free some space for logs and run it again."
+            ) from error
+        reason = getattr(error, "strerror", None) or str(error).rstrip(".")
+        raise LogProblemError(f"cannot be read: {reason}.") from error
 
 
 def _read_by_duckdb(

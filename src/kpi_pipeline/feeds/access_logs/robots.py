@@ -22,9 +22,11 @@ def is_bot(connection: duckdb.DuckDBPyConnection, fields: str, own: Sequence[str
     It looks the agent up in a type made for it, in which bots come first: after a join rows would
     come in any order.
     """
-    connection.execute(f"create temp table agents as select distinct user_agent from ({fields})")
     connection.execute(
-        "create temp table judged_agents as select user_agent, "
+        f"create or replace temp table agents as select distinct user_agent from ({fields})"
+    )
+    connection.execute(
+        "create or replace temp table judged_agents as select user_agent, "
         f"{matches('user_agent', own)} as is_bot from agents where user_agent is not null"
     )
     connection.execute("drop table agents")
