@@ -239,7 +239,8 @@ def _has_separator(value: str, separator: str) -> bool:
 def _share_options(
     source: Source, table: FeedTable, column: Column, values: Values
 ) -> Iterator[_Option]:
-    """A percentage, or a fraction where a count is wanted: the column may be a share or a mean."""
+    """A percentage, or a fraction where a count is wanted: the column may be a share or a mean, as
+    numbers are written now or with the other decimal separator."""
     of = next((c.name for c in table.columns if c.type == "count" and c.required), None)
     is_percent = any("%" in value for value in values)
     if of is None or of == column.name or not (is_percent or column.type == "count"):
@@ -248,12 +249,14 @@ def _share_options(
     key = "percent_of" if is_percent else "mean_of"
     shares = {**source.shares, column.name: Share(own, of, is_percent)}
     name = json.dumps(own, ensure_ascii=False)
-    yield _Option(
-        f"`columns: {{{column.name}: {{column: {name}, {key}: {of}}}}}`",
-        replace(source, shares=shares),
-        True,
-        weight=3,
-    )
+    text = f"`columns: {{{column.name}: {{column: {name}, {key}: {of}}}}}`"
+    shared = replace(source, shares=shares)
+    yield _Option(text, shared, True, weight=3)
+    other = "." if source.decimal_separator == "," else ","
+    if other != source.thousands_separator and any(other in value for value in values):
+        changed = replace(shared, decimal_separator=other)
+        parts = [text, *_notation(source, changed)]
+        yield _Option(" with ".join(parts), changed, True, weight=4)
 
 
 def _of_nothing(

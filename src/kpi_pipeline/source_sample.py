@@ -16,7 +16,7 @@ from kpi_pipeline.feeds.delimited import AS_CSV
 from kpi_pipeline.feeds.reading import LONGEST_LINE, ONE_COLUMN, FileRead
 from kpi_pipeline.feeds.sql import quoted
 from kpi_pipeline.landing.judge import wanted_of
-from kpi_pipeline.quarantine_remedies import NOTHING, TIME_FORMATS
+from kpi_pipeline.quarantine_remedies import NOTHING, TIME_FORMATS, TOTAL
 from kpi_pipeline.workspace.model import Source
 
 if TYPE_CHECKING:
@@ -48,20 +48,28 @@ SHAPES = (
 )
 PERSONAL = ("e-mail addresses", "IP addresses", "text", "ids")
 SYNONYMS = {
-    "date": ("day", "fecha", "datum", "reporting starts"),
-    "visits": ("sessions", "visit count"),
-    "visitors": ("users", "unique visitors", "active users", "total users"),
-    "new_visitors": ("new users", "first time visitors"),
-    "page_views": ("views", "pageviews", "screen page views"),
-    "duration_seconds": ("session duration", "total seconds", "time on site"),
-    "source": ("utm source", "session source", "traffic source"),
-    "medium": ("utm medium", "session medium"),
-    "campaign": ("campaign name", "utm campaign", "ad set name"),
-    "device": ("device category", "platform"),
-    "impressions": ("impr", "shows", "views"),
-    "clicks": ("link clicks", "taps"),
-    "cost": ("spend", "amount spent", "costs"),
-    "currency": ("currency code", "account currency"),
+    "date": ("day", "datum", "tag", "fecha", "reporting starts"),
+    "visits": ("sessions", "visit count", "sitzungen", "besuche", "sesiones", "visitas"),
+    "visitors": ("users", "unique visitors", "active users", "total users", "besucher", "usuarios"),
+    "new_visitors": ("new users", "first time visitors", "neue nutzer", "usuarios nuevos"),
+    "page_views": ("views", "screen page views", "seitenaufrufe", "aufrufe", "páginas vistas"),
+    "bounces": ("bounce rate", "absprungrate", "absprünge", "rebotes", "porcentaje de rebote"),
+    "duration_seconds": (
+        "session duration",
+        "total seconds",
+        "time on site",
+        "avg session duration",
+        "average session duration",
+        "durchschnittliche sitzungsdauer",
+    ),
+    "source": ("utm source", "session source", "traffic source", "quelle", "fuente"),
+    "medium": ("utm medium", "session medium", "medio"),
+    "campaign": ("campaign name", "utm campaign", "ad set name", "kampagne", "campaña"),
+    "device": ("device category", "platform", "gerät", "dispositivo"),
+    "impressions": ("impr", "shows", "views", "impressionen", "impresiones"),
+    "clicks": ("link clicks", "taps", "klicks", "clics"),
+    "cost": ("spend", "amount spent", "costs", "kosten", "coste", "gasto"),
+    "currency": ("currency code", "account currency", "währung", "moneda"),
     "placement": ("ad placement", "position", "network"),
     "content_id": ("ad id", "post id", "creative", "id"),
     "occurred_at": ("timestamp", "time", "datetime", "ts", "event time", "created at"),
@@ -73,7 +81,7 @@ SYNONYMS = {
     "url": ("page", "page location", "page url", "address", "path"),
     "referrer": ("referer", "ref", "page referrer"),
     "kind": ("event", "event name", "type", "action"),
-    "channel": ("network", "platform", "media"),
+    "channel": ("network", "platform", "media", "kanal", "canal"),
 }
 
 
@@ -107,7 +115,11 @@ def seen_columns(
     seen = []
     for name, texts in values.items():
         filled = [text for text in texts if text not in source.null_tokens]
-        plain = [text for text in filled if not NOTHING.fullmatch(text.strip())]
+        plain = [
+            text
+            for text in filled
+            if not NOTHING.fullmatch(text.strip()) and not TOTAL.fullmatch(text.strip(" :"))
+        ]
         shape = shape_of(connection, plain)
         used = tuple(uses.get(name, ()))
         example = plain[0] if plain else ""

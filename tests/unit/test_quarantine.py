@@ -240,6 +240,13 @@ EXPORT = "; only who makes the export knows which."
             "reads it.",
         ),
         (
+            {},
+            "bounces",
+            {"45,3 %": 1},
+            '`columns: {bounces: {column: "bounces", percent_of: visits}}` with '
+            '`decimal_separator: ","` in sources.yml reads it.',
+        ),
+        (
             {"columns": {"duration_seconds": "Avg. time"}},
             "duration_seconds",
             {"83.5": 3},

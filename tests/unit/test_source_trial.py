@@ -193,6 +193,10 @@ def test_following_the_hints_one_after_the_other_makes_a_source(place: Place) ->
     assert first.problems == ("ads.csv has no column 'Tag'; it has Bericht;;.",)
     entry += ', delimiter: ";", header_row: 4'
     second = place.tried(entry)
+    assert (second.seen[0].shape, second.seen[0].example) == (
+        "dates or times as %d.%m.%Y",
+        "01.06.2024",
+    )
     assert [[r.text for r in one.remedies] for one in second.set_aside] == [
         ['`time_format: "%d.%m.%Y"` in sources.yml reads all 2.'],
         ['`total_rows: ["Gesamt"]` in sources.yml drops rows that begin so.'],
@@ -448,8 +452,16 @@ def test_values_are_told_by_their_shape(
 
 
 def test_a_column_is_recognised_by_its_name() -> None:
-    columns = ("Sessions", "Amount spent", "Campaign Name", "visitor id", "Impresions")
+    columns = (
+        "Sessions",
+        "Amount spent",
+        "Campaign Name",
+        "visitor id",
+        "Impresions",
+        "Páginas_vistas",
+    )
     named = {
+        "page_views": "Páginas_vistas",
         "visits": "Sessions",
         "cost": "Amount spent",
         "campaign": "Campaign Name",
