@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal
 
 from kpi_pipeline.errors import ConfigurationError, DeliveryError, PipelineError, UntrustedDataError
 from kpi_pipeline.feeds.contracts import FEEDS
+from kpi_pipeline.lacking import told_when_lacking
 from kpi_pipeline.periods import day_bounds, each_day
 from kpi_pipeline.settings import Settings
 
@@ -108,7 +109,8 @@ def _logged(
     log = RunLog(settings)
     run = _Run(log.start_run(kind, arguments, at))
     try:
-        yield run
+        with told_when_lacking():
+            yield run
     except UntrustedDataError as error:
         log.end_run(run.run_id, "stopped", at, str(error))
         raise

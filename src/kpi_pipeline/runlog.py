@@ -17,7 +17,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
-from kpi_pipeline.errors import ConfigurationError
+from kpi_pipeline.errors import ConfigurationError, PipelineError
 from kpi_pipeline.settings import Settings
 from kpi_pipeline.slices import Slice
 
@@ -193,10 +193,13 @@ def state_engine(url: str) -> sa.Engine:
     """
     parsed = state_address(url)
     if parsed.get_backend_name() != "sqlite":
-        return sa.create_engine(parsed, poolclass=NullPool)
+        engine = sa.create_engine(parsed, poolclass=NullPool)
+        tell_when_out_of_reach(engine)
+        return engine
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     engine = sa.create_engine(parsed, poolclass=NullPool)
+    tell_when_out_of_reach(engine)
 
     @sa.event.listens_for(engine, "connect")
     def configure(connection: Any, _record: Any) -> None:
@@ -211,6 +214,24 @@ def state_engine(url: str) -> sa.Engine:
         connection.exec_driver_sql("begin immediate" if writes else "begin")
 
     return engine
+
+
+def tell_when_out_of_reach(engine: sa.Engine) -> None:
+    """Make the engine raise PipelineError, a sentence, when its database cannot be used."""
+
+    @sa.event.listens_for(engine, "handle_error")
+    def tell(context: sa.engine.ExceptionContext) -> None:
+        error = context.sqlalchemy_exception
+        if context.is_pre_ping or not isinstance(error, sa.exc.DBAPIError):
+            return
+        out_of_reach = isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError)
+        if out_of_reach or type(error) is sa.exc.DatabaseError:
+            said = " ".join(str(error.orig).split()).rstrip(".?")
+            raise PipelineError(
+                f"The state database {engine.url.render_as_string()} cannot be used: {said}. See "
+                "that it runs, that KPI_STATE_URL leads to it and that its disk has room; then run "
+                "this again."
+            ) from error
 
 
 class RunLog:

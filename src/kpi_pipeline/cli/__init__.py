@@ -13,6 +13,7 @@ import typer
 
 from kpi_pipeline.cli import deployment, figures, incoming, pipeline, quarantine, source
 from kpi_pipeline.errors import PipelineError
+from kpi_pipeline.lacking import told_when_lacking
 
 UNEXPECTED = 70
 EXIT_CODES = """
@@ -56,7 +57,8 @@ def main() -> None:
     logging.disable(logging.WARNING)
     warnings.simplefilter("ignore")
     try:
-        app()
+        with told_when_lacking():
+            app()
     except PipelineError as error:
         print(f"kpi: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
@@ -69,15 +71,17 @@ def main() -> None:
         sys.exit(130)
     except Exception as error:  # a defect: one sentence here, the traceback in a file
         print(
-            f"kpi: this is a defect: {type(error).__name__}: {error} "
-            f"(the traceback is in {_keep_traceback()})",
+            f"kpi: this is a defect: {type(error).__name__}: {error} ({_keep_traceback()})",
             file=sys.stderr,
         )
         sys.exit(UNEXPECTED)
 
 
-def _keep_traceback() -> Path:
+def _keep_traceback() -> str:
     path = Path(os.environ.get("KPI_HOME") or "out").absolute() / "logs" / "defect.txt"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(traceback.format_exc(), encoding="utf-8")
-    return path
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(traceback.format_exc(), encoding="utf-8")
+    except OSError as error:
+        return f"the traceback could not be kept: {error.strerror}"
+    return f"the traceback is in {path}"

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from kpi_pipeline.delivery.due import MAX_TRIES, Decision, LedgerRow
-from kpi_pipeline.runlog import state_address
+from kpi_pipeline.runlog import state_address, tell_when_out_of_reach
 from kpi_pipeline.settings import Settings
 
 METADATA = sa.MetaData()
@@ -107,6 +107,7 @@ class Ledger:
         url = state_address(settings.state_url)
         wait = {"timeout": 60} if url.get_backend_name() == "sqlite" else {}
         self._engine = sa.create_engine(url, connect_args=wait, pool_pre_ping=True)
+        tell_when_out_of_reach(self._engine)
         METADATA.create_all(self._engine)
 
     def close(self) -> None:

@@ -13,6 +13,7 @@ from kpi_pipeline.feeds.reading import LONGEST_LINE, ONE_COLUMN, FileRead, Reade
 from kpi_pipeline.feeds.records import Broken, Record, records
 from kpi_pipeline.feeds.relation import BROKEN, Relation, columns_of
 from kpi_pipeline.feeds.sql import name_of, quoted
+from kpi_pipeline.lacking import raise_if_lacking
 
 AS_CSV = "quote = '\"', escape = '\"', auto_detect = false, nullstr = '\x02'"
 FETCHED = 10_000  # lines at a time
@@ -88,7 +89,8 @@ class Delimited(Reader):
         numbers = [one.number for one in group]
         try:
             self.sink.take(self._relation(columns, days, group))
-        except duckdb.Error:
+        except duckdb.Error as error:
+            raise_if_lacking(error)
             self.sink.forget(numbers)
             if len(group) == 1:
                 return [self._read_line_by_line(columns, days, group[0])]

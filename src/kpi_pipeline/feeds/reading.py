@@ -18,6 +18,7 @@ import duckdb
 from kpi_pipeline.feeds.relation import Relation, Sink, columns_of
 from kpi_pipeline.feeds.sql import name_of, quoted
 from kpi_pipeline.feeds.unpacked import Unpacked
+from kpi_pipeline.lacking import raise_if_lacking
 from kpi_pipeline.workspace import Source
 
 LINE_END = re.compile(r"\r\n|\n|\r")
@@ -148,6 +149,7 @@ class Reader:
         try:
             return self.scan(files)
         except duckdb.Error as error:
+            raise_if_lacking(error)
             if len(files) == 1:
                 return [_unreadable(files[0], error)]
             return [scanned for file in files for scanned in self._scan_each([file])]
@@ -156,6 +158,7 @@ class Reader:
         try:
             return self.read_group(columns, group)
         except duckdb.Error as error:
+            raise_if_lacking(error)
             self.sink.forget([one.number for one in group])
             if len(group) == 1:
                 return [_unreadable(group[0], error)]

@@ -243,8 +243,11 @@ def _copy_day(
 ) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}")
-    connection.execute(
-        f"copy (select {columns} from {table} where {day} = DATE '{each}') "
-        f"to '{temporary}' ({PARQUET})"
-    )
-    temporary.replace(path)
+    try:
+        connection.execute(
+            f"copy (select {columns} from {table} where {day} = DATE '{each}') "
+            f"to '{temporary}' ({PARQUET})"
+        )
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)  # half of it would go on filling a full disk
