@@ -354,6 +354,18 @@ def test_missing_unknown_and_unreadable_files_are_named(folder: Path) -> None:
     ]
 
 
+def test_a_wrong_header_is_told_without_what_follows_from_it(folder: Path) -> None:
+    append(folder, "targets", "visits,channel,email,shop,week,2024-06-23,9")
+    change(folder, "products", "product_id,", "prodct_id,")
+    expected = "product_id, name, time_zone, currency, started_on, identity_space, traffic_source"
+    assert problems(folder) == [
+        "organisation/products.csv, row 1, column 'prodct_id': is not a column of this table; "
+        f"expected {expected}, margin_share, point_cost. Did you mean 'product_id'?",
+        "organisation/products.csv, row 1, column product_id: is missing; expected the columns "
+        f"{expected}, margin_share, point_cost.",
+    ]
+
+
 def test_all_problems_are_told_at_once(folder: Path) -> None:
     change(folder, "products", "EUR", "eur")
     change(folder, "channel_rules", "e-?mail", "(")

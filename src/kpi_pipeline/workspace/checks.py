@@ -142,7 +142,7 @@ def _check_ownership(tables: Tables, problems: Problems) -> None:
         if what in ("product", "channel"):
             table, key = _SCOPE_TABLES[str(what)]
             names = known(tables, table, key)
-            if which is not None and which not in names:
+            if which is not None and names and which not in names:
                 problems.add(where, unknown(which, table, names))
         elif what == "page_prefix" and which is not None and not str(which).startswith("/"):
             problems.add(where, f"'{which}' is not a path; expected one such as /guides.")
@@ -199,7 +199,7 @@ def _check_targets(tables: Tables, problems: Problems) -> None:
             wrong = f"'{product}' is not '{ALL}', which a {kind} target has."
         elif kind == "product" and product != row["scope_id"]:
             wrong = f"'{product}' is not '{row['scope_id']}', the scope_id beside it."
-        elif kind == "channel" and product != ALL and product not in products:
+        elif kind == "channel" and product != ALL and products and product not in products:
             wrong = unknown(product, "products", products)
         if wrong:
             problems.add(place("targets", line, "product_id"), wrong)
