@@ -506,6 +506,8 @@ TRAFFIC = Source("traffic", "traffic", "shop", "t.csv", "csv", "covering")
           "several_files_a_day": "last"},
          {"files": "s3://bucket/views/{day}/*.csv", "arrival": "file_per_day",
           "several_files_a_day": "last"}),
+        ({"feed": "page_views", "time_precision": "hour"},
+         {"feed": "page_views", "table": "page_views", "time_precision": "hour"}),
         ({"dedupe_across_files": "true"}, {"dedupe_across_files": "identical"}),
         ({"dedupe_across_files": "last_file", "restates_days": "30"},
          {"dedupe_across_files": "last_file", "restates_days": 30}),
@@ -661,6 +663,8 @@ LOG = {"feed": "page_views", "format": "access_log"}
          "'true', 'identical' or 'last_file'."),
         ({**LOG, "dedupe_across_files": "last_file"}, "dedupe_across_files", "last_file needs a "
          "key, which lines of a log do not have."),
+        ({"time_precision": "hours"}, "time_precision", "'hours' is not 'second', 'minute', 'hour' "
+         "or 'day'. Did you mean 'hour'?"),
         ({"restates_days": "-1"}, "restates_days", "'-1' is not a whole number of 0 or more."),
         ({"restates_days": "4000"}, "restates_days", "is 4000; expected at most 400 days."),
         ({"format": "access_log"}, "format", "access_log gives page_views, not traffic."),
