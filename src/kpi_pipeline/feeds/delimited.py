@@ -46,16 +46,15 @@ class Delimited(Reader):
         for one in files:
             if one.file.columns is not None:
                 continue
-            numbers = [number for path, number in bad if path == one.path]
+            numbers = {number: reason for path, number, reason in bad if path == one.path}
             lines, blank = counted.get(one.path, (0, 0))
             if not lines and not numbers:
                 continue
             self.bad_lines[one.number] = numbers
             header = self._header(one.path)
-            if header is None or one.file.header_row in numbers:
-                problem = (
-                    f"{one.file.name} has a header that is not {self.source.encoding.upper()}."
-                )
+            wrong = _wrong_with(header, one.file.header_row in numbers, self.source.encoding)
+            if header is None or wrong is not None:
+                problem = f"{one.file.name} has a header that {wrong}."
                 scanned.append(replace(one, problem=problem))
                 continue
             columns = next(csv.reader([header.lstrip("\ufeff")], delimiter=self.delimiter))
@@ -227,10 +226,9 @@ class Delimited(Reader):
                 break
         return records(lines, number, self.delimiter, width)
 
-    def _physical_lines(self, one: FileRead) -> Iterator[str | None]:
-        """All lines of a file in order; None for one that is not UTF-8."""
-        bad = iter([*self.bad_lines.get(one.number, []), 0])
-        next_bad = next(bad)
+    def _physical_lines(self, one: FileRead) -> Iterator[str | Broken]:
+        """All lines of a file in order, also those that cannot be read."""
+        bad = {number: Broken(why) for number, why in self.bad_lines.get(one.number, {}).items()}
         number = 1
         with self.connection.cursor() as cursor:
             cursor.execute("drop table if exists bad_lines")
@@ -238,16 +236,14 @@ class Delimited(Reader):
             rows = cursor.execute(f"select line from read_csv(?, {ONE_COLUMN})", [one.path])
             while batch := rows.fetchmany(FETCHED):
                 for (line,) in batch:
-                    while number == next_bad:
-                        yield None
+                    while number in bad:
+                        yield bad[number]
                         number += 1
-                        next_bad = next(bad)
                     yield line or ""
                     number += 1
-        while number == next_bad:
-            yield None
+        while number in bad:
+            yield bad[number]
             number += 1
-            next_bad = next(bad)
 
     def _header(self, path: str) -> str | None:
         """The first line that is not blank."""
@@ -262,3 +258,10 @@ class Delimited(Reader):
             [path],
         )
         return tuple(before for (before,) in rows)
+
+
+def _wrong_with(header: str | None, is_bad: bool, encoding: str) -> str | None:
+    """What is wrong with a header, or None. is_bad: its line cannot be read."""
+    if header is None or is_bad:
+        return f"is not {encoding.upper()}"
+    return "has NUL characters; it is no text file" if "\0" in header else None

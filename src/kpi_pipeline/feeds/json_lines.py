@@ -25,7 +25,7 @@ class JsonLines(Reader):
             "select filename, count(*) from {lines} where line <> '' group by 1", paths
         )
         counts: Counter[str] = Counter(dict(rows))
-        counts.update(path for path, _ in bad)
+        counts.update(path for path, _, _ in bad)
         keys, _ = self.lines(
             "select filename, list(distinct k order by k) from (select filename, "
             f"unnest(json_keys(line)) as k from {{lines}} where {IS_OBJECT}) group by 1",
@@ -33,7 +33,9 @@ class JsonLines(Reader):
         )
         columns = {path: tuple(names) for path, names in keys}
         for one in files:
-            self.bad_lines[one.number] = [number for path, number in bad if path == one.path]
+            self.bad_lines[one.number] = {
+                number: reason for path, number, reason in bad if path == one.path
+            }
         return [
             replace(one, expected=counts[one.path], columns=columns.get(one.path, ()))
             for one in files
@@ -43,7 +45,7 @@ class JsonLines(Reader):
     def read_group(self, columns: tuple[str, ...], group: list[FileRead]) -> list[FileRead]:
         self.connection.execute(
             "create or replace temp table json_rows"
-            "(file_no INTEGER, n BIGINT, line VARCHAR, is_bad BOOLEAN)"
+            "(file_no INTEGER, n BIGINT, line VARCHAR, bad VARCHAR)"
         )
         for one in group:
             self._number_lines(one)
@@ -56,7 +58,8 @@ class JsonLines(Reader):
         ]
         values.append("line as whole_")
         fault = (
-            "case when is_bad then row('UTF-8 text', 'the line is not UTF-8') "
+            "case when bad like '%UTF-8' then row('UTF-8 text', bad) "
+            "when bad is not null then row('a JSON object', bad) "
             "when not is_object then row('a JSON object', 'the line is not a JSON object') "
             f"end::{BROKEN}"
         )
@@ -75,7 +78,7 @@ class JsonLines(Reader):
         bad = self.bad_lines[number]
         if not bad:
             self.lines(
-                f"insert into json_rows select {number}, n, line, false from (select line, "
+                f"insert into json_rows select {number}, n, line, null from (select line, "
                 "row_number() over () as n from {lines}) where line <> ''",
                 [one.path],
             )
@@ -85,9 +88,9 @@ class JsonLines(Reader):
         self.lines(
             f"insert into json_rows with bad(after, shift) as (values {listed}) "
             f"select {number}, n + coalesce((select max(shift) from bad where after <= n), 0), "
-            "line, false from (select line, row_number() over () as n from {lines}) "
+            "line, null from (select line, row_number() over () as n from {lines}) "
             "where line <> ''",
             [one.path],
         )
-        lines = ", ".join(f"({number}, {line}, null, true)" for line in bad)
+        lines = ", ".join(f"({number}, {line}, null, {quoted(why)})" for line, why in bad.items())
         self.connection.execute(f"insert into json_rows values {lines}")

@@ -30,7 +30,7 @@ ONE_COLUMN = (
     "store_rejects = true, rejects_table = 'bad_lines', rejects_scan = 'bad_scans', "
     "strict_mode = false"  # else a file with two kinds of line ends cannot be read
 )
-BadLine = tuple[str, int]  # path, line number
+BadLine = tuple[str, int, str]  # path, line number, why it is none
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Reader:
         self.required = tuple(required)
         self.scratch = scratch
         self.sink = sink
-        self.bad_lines: dict[int, list[int]] = {}  # lines that are not UTF-8, by file
+        self.bad_lines: dict[int, dict[int, str]] = {}  # numbers of unreadable lines, and why
 
     def read(self, files: Sequence[Unpacked]) -> tuple[FileRead, ...]:
         """Give all rows to the sink; what came of each file, in order."""
@@ -103,7 +103,7 @@ class Reader:
         raise NotImplementedError
 
     def lines(self, sql: str, paths: Sequence[str]) -> tuple[list[tuple[Any, ...]], list[BadLine]]:
-        """Rows of a query over physical lines, and the lines that are not UTF-8, which it lacks.
+        """Rows of a query over physical lines, and the lines it lacks: not UTF-8, or too long.
 
         sql: with `{lines}` where the lines go: line, filename.
         """
@@ -112,8 +112,9 @@ class Reader:
         query = sql.format(lines=f"read_csv(?, {ONE_COLUMN})")
         rows = self.connection.execute(query, [list(paths)]).fetchall()
         bad = self.connection.execute(
-            "select file_path, line from bad_lines join bad_scans using (scan_id, file_id) "
-            "order by all"
+            "select file_path, line, if(bool_or(error_type = 'LINE SIZE OVER MAXIMUM'), ?, ?) "
+            "from bad_lines join bad_scans using (scan_id, file_id) group by all order by all",
+            [f"the line is longer than {LONGEST_LINE // 1024**2} MB", "the line is not UTF-8"],
         ).fetchall()
         return rows, bad
 
@@ -209,4 +210,6 @@ def _has_content(one: FileRead) -> bool:
 def _unreadable(one: FileRead, error: Exception) -> FileRead:
     first_line = LINE_END.split(str(error).strip())[0]
     shown = first_line.replace(one.path, one.file.name)
+    if "Unexpected end of GZIP" in shown:
+        shown = "it is cut off: its gzip data end too early. Deliver the whole file again."
     return replace(one, problem=f"{one.file.name} cannot be read: {shown}")

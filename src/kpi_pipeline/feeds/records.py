@@ -26,16 +26,16 @@ class Broken:
 
 
 def records(
-    lines: Iterable[str | None], first: int, delimiter: str, width: int
+    lines: Iterable[str | Broken], first: int, delimiter: str, width: int
 ) -> Iterator[tuple[int, Record | Broken]]:
-    """Each record with the number of its first line; blank lines are none, None is not UTF-8.
+    """Each record with the number of its first line; blank lines are none.
 
-    first: the number of the first line. An unclosed quote goes on over the next lines only if it
-    then closes in a record of the right width and none of the lines between is a record of its own;
-    else it is broken, alone.
+    lines: as text, or Broken where they cannot be read. first: the number of the first line. An
+    unclosed quote goes on over the next lines only if it then closes in a record of the right width
+    and none of the lines between is a record of its own; else it is broken, alone.
     """
     source = iter(lines)
-    ahead: deque[str | None] = deque()
+    ahead: deque[str | Broken] = deque()
     number = first
 
     def fill(size: int) -> None:
@@ -56,14 +56,15 @@ def records(
             number += 1
             continue
         record: Record | Broken
-        if text is None:
-            record = Broken("the line is not UTF-8")
+        if isinstance(text, Broken):
+            record = text
         else:
             fields, closed = split(text, delimiter)
             if closed and len(fields) == width:
                 record = Record(fields, 1, 0)
             elif closed:
-                record = Broken(f"the line has {len(fields)} columns")
+                columns = "1 column" if len(fields) == 1 else f"{len(fields)} columns"
+                record = Broken(f"the line has {columns}")
             else:
                 fill(LOOK_AHEAD)
                 joined = _joined(ahead, delimiter, width)
@@ -75,12 +76,12 @@ def records(
         number += taken
 
 
-def _joined(lines: deque[str | None], delimiter: str, width: int) -> Record | None:
-    text = lines[0] or ""
+def _joined(lines: deque[str | Broken], delimiter: str, width: int) -> Record | None:
+    text = str(lines[0])
     blank = 0
     for end in range(1, len(lines)):
         part = lines[end]
-        if part is None:
+        if isinstance(part, Broken):
             return None
         text += "\n" + part
         blank += not part
