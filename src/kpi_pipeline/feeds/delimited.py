@@ -6,12 +6,13 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 import duckdb
 
 from kpi_pipeline.feeds.reading import LONGEST_LINE, ONE_COLUMN, FileRead, Reader, whole_of
 from kpi_pipeline.feeds.records import Broken, Record, records
-from kpi_pipeline.feeds.relation import BROKEN, Relation, columns_of
+from kpi_pipeline.feeds.relation import BROKEN, LONGEST_TEXT, Relation, columns_of
 from kpi_pipeline.feeds.sql import name_of, quoted
 from kpi_pipeline.lacking import raise_if_lacking
 
@@ -22,6 +23,11 @@ FETCHED = 10_000  # lines at a time
 class Delimited(Reader):
     """Reads files whose first line that is not blank is the header."""
 
+    @cached_property
+    def sound(self) -> set[str]:
+        """Paths of scanned files that hold no NUL character and no overlong line."""
+        return set()
+
     @property
     def delimiter(self) -> str:
         return "," if self.source.format == "xlsx" else self.source.delimiter
@@ -31,13 +37,16 @@ class Delimited(Reader):
         rows, bad = (
             self.lines(
                 "select filename, count(*) filter (where line <> ''), "
-                "count(*) filter (where line is null or line = '') from {lines} group by 1",
+                "count(*) filter (where line is null or line = ''), "
+                f"bool_or(strlen(line) > {LONGEST_TEXT} or contains(line, chr(0))) "
+                "from {lines} group by 1",
                 texts,
             )
             if texts
             else ([], [])
         )
-        counted = {path: (lines, blank) for path, lines, blank in rows}
+        counted = {path: (lines, blank) for path, lines, blank, _ in rows}
+        self.sound.update(path for path, _, _, is_odd in rows if not is_odd)
         scanned = [
             replace(one, expected=one.file.rows or 0, columns=one.file.columns)
             for one in files
@@ -115,7 +124,11 @@ class Delimited(Reader):
             f"max_line_size = {LONGEST_LINE}, skip = {group[0].file.header_row - 1}, "
             "hive_partitioning = false)"
         )
-        return self._shaped(self.file_no(group), table, [[o.path for o in group]], position, days)
+        # a text that runs over several lines could be overlong, but then the count will be off
+        relation = self._shaped(
+            self.file_no(group), table, [[o.path for o in group]], position, days
+        )
+        return replace(relation, is_sound=all(one.path in self.sound for one in group))
 
     def _shaped(
         self,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+LONGEST_TEXT = 1024 * 1024  # bytes; what is longer is a fault
 BROKEN = "STRUCT(expected VARCHAR, reason VARCHAR)"
 
 
@@ -16,12 +17,14 @@ class Relation:
     n: the row's number for people where it is known, else NULL and its order of insertion counts.
     dropped_by: the rule that drops it. broken: BROKEN where the line is no row. whole: an
     expression over these columns for all that a row holds. typed: wanted columns that are no text.
+    is_sound: no text holds a NUL character or is overlong, so nobody has to look.
     """
 
     sql: str
     parameters: Sequence[object]
     whole: str
     typed: frozenset[str] = frozenset()
+    is_sound: bool = False
 
 
 class Sink(Protocol):

@@ -91,7 +91,7 @@ class Judged:
         typed = ", ".join(f"{_hashed(r)} as {name_of(r.column.name)}" for r in kept)
         shares = [] if self.day_only else rules.shared(kept)
         figures = f"* replace ({', '.join(shares)})" if shares else "*"
-        fault = "null" if self.day_only else rules.fault(kept, self.table)
+        fault = "null" if self.day_only else rules.fault(kept, self.table, relation.is_sound)
         shown = [r.column.name for r in kept if r.column.type != "identifier"]
         packed = ", ".join(f"{name_of(c)} := {name_of(f'v_{c}')}" for c in shown)
         plain = ", ".join(name_of(c) for c in self.columns)

@@ -11,13 +11,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from kpi_pipeline.feeds.contracts import NOT_SET, SQL_TYPES, Column, FeedTable
+from kpi_pipeline.feeds.relation import LONGEST_TEXT
 from kpi_pipeline.feeds.sql import name_of, quoted
 from kpi_pipeline.landing import numbers, times
 from kpi_pipeline.landing.numbers import Notation
 from kpi_pipeline.workspace import Source
 from kpi_pipeline.workspace.model import Share
 
-LONGEST = 1024 * 1024
+LONGEST = LONGEST_TEXT
 SHOWN = 1000  # characters of a value in quarantine
 EXPECTED = {
     "text": "text",
@@ -100,11 +101,16 @@ def local_date(table: FeedTable, zone: str) -> str:
     )
 
 
-def fault(rules: list[Rule], table: FeedTable) -> str:
-    """SQL of the first fault as a struct (column_name, value, expected, reason), else NULL."""
+def fault(rules: list[Rule], table: FeedTable, is_sound: bool = False) -> str:
+    """SQL of the first fault as a struct (column_name, value, expected, reason), else NULL.
+
+    is_sound: no text holds a NUL character or is longer than LONGEST.
+    """
     # a share comes last, for what it is of may be at fault itself
     cases = [
-        case for rule in sorted(rules, key=lambda r: r.share is not None) for case in _faults(rule)
+        case
+        for rule in sorted(rules, key=lambda r: r.share is not None)
+        for case in _faults(rule, is_sound)
     ]
     if table.day_rule == "period_end":
         expected = quoted("day, week, month or quarter")
@@ -226,7 +232,7 @@ def _reason(
     return quoted(numbers.UNREAD)
 
 
-def _faults(rule: Rule) -> list[tuple[str, str]]:
+def _faults(rule: Rule, is_sound: bool) -> list[tuple[str, str]]:
     """Conditions, in order, and the fault each is."""
     column = rule.column
     value, typed = rule.delivered, name_of(column.name)
@@ -238,7 +244,7 @@ def _faults(rule: Rule) -> list[tuple[str, str]]:
         found.append((f"{value} is null", struct))
     if not rule.is_text:
         return found
-    if column.type == "identifier":
+    if column.type == "identifier" or (column.type == "text" and is_sound):
         return found
     if column.type == "text":
         shown = f"replace({_cut(value)}, chr(0), '␀')"

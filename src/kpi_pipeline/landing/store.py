@@ -25,7 +25,7 @@ from kpi_pipeline.slices import (
     write_slice,
 )
 
-PARQUET = "format parquet, parquet_version v2, dictionary_size_limit 5000"
+PARQUET = "format parquet, parquet_version v2, dictionary_size_limit 5000, write_bloom_filter false"
 MANY = 20_000  # rows a day from which a copy a day is faster than one partitioned copy
 QUARANTINE = (
     "table_name",
@@ -212,8 +212,10 @@ def _copy(
         return
     columns = f"* exclude ({day})" if table == "quarantine" else "*"
     if sum(days[each].count for each in targets) >= MANY * len(targets):
+        connection.execute("set preserve_insertion_order = false")  # a fifth of the copies' cost
         for each, path in targets.items():
             _copy_day(connection, table, columns, day, each, path)
+        connection.execute("set preserve_insertion_order = true")
         return
     connection.execute("create or replace temp table changed(day DATE)")
     listed = ", ".join(f"(DATE '{each}')" for each in targets)
