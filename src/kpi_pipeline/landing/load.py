@@ -25,6 +25,8 @@ from kpi_pipeline.settings import Settings
 from kpi_pipeline.slices import Slice
 from kpi_pipeline.workspace import Source, Workspace
 
+FOR_LOGS_MB = 1000
+
 
 def quiet(_message: str) -> None:
     """Progress nobody wants to see."""
@@ -78,7 +80,7 @@ def land(
             duckdb.connect(
                 config={
                     "temp_directory": str(scratch / "spill"),
-                    "memory_limit": settings.memory,
+                    "memory_limit": _memory(settings, sources),
                 }
             ) as connection,
         ):
@@ -98,6 +100,13 @@ def land(
             if piece is not None and (sentence := drift.told(earlier, piece)):
                 progress(sentence)
     return pieces
+
+
+def _memory(settings: Settings, sources: Sequence[Source]) -> str:
+    """As set; for logs alone no more than they gain from, for a log may be of any length."""
+    if all(source.format == "access_log" for source in sources):
+        return f"{min(settings.memory_mb, FOR_LOGS_MB)}MB"
+    return settings.memory
 
 
 def _land_product(
