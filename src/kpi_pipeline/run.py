@@ -295,6 +295,23 @@ def counted(loaded: Loaded) -> str:
     return f"{statuses or 'no slices'}; {loaded.new} new, {len(loaded.changed)} changed"
 
 
+def rejected_of(loaded: Loaded) -> list[str]:
+    """A sentence for each slice of a load that was rejected; the days of one reason share it."""
+    days: dict[tuple[str, str], list[date]] = {}
+    for piece in loaded.slices:
+        if piece.status == "rejected":
+            days.setdefault((piece.product_id, piece.reason or ""), []).append(piece.day)
+    return [
+        f"{loaded.feed} of {product} on {_spoken(found)} is rejected: {reason}"
+        for (product, reason), found in days.items()
+    ]
+
+
+def _spoken(days: Sequence[date]) -> str:
+    shown = ", ".join(str(day) for day in days[:3])
+    return shown + (f" and {len(days) - 3} more days" if len(days) > 3 else "")
+
+
 def audit_in(settings: Settings, at: datetime, progress: Progress = quiet) -> AuditOutcome:
     """Audit every landed slice whose content was not audited yet."""
     from kpi_pipeline import audit

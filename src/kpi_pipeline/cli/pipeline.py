@@ -15,6 +15,7 @@ from kpi_pipeline.cli.session import (
     refuse_unknown_pairs,
     settings,
 )
+from kpi_pipeline.errors import PipelineError
 from kpi_pipeline.feeds.contracts import FEEDS
 from kpi_pipeline.periods import each_day
 
@@ -30,6 +31,9 @@ def run(
     """Load all feeds for a span of days, compute, publish, and mail what is due."""
     with Watched() as watched:
         done = steps.everything(settings(), first, last, moment(at), not no_send, watched.say)
+    for loaded in done.loaded:
+        for sentence in steps.rejected_of(loaded):
+            print(sentence)
     print(f"computed: {done.computed}")
     if not no_send:
         print(f"mails: {steps.said(steps.outcomes_of(done.deliveries))}")
@@ -42,10 +46,14 @@ def land(
     product: SomeProducts = None,
     at: At = None,
 ) -> None:
-    """Land feeds for a span of days. A day that is there already is replaced."""
+    """Land feeds for a span of days. A day that is there already is replaced.
+
+    Ends with 1 when a day was rejected; all others have landed then.
+    """
     refuse_backward(first, last)
     refuse_unknown_pairs(feed, product)
     days = tuple(each_day(first, last))
+    rejected: list[str] = []
     with Watched() as watched:
         for name in feed or FEEDS:
             products = (
@@ -55,6 +63,9 @@ def land(
             )
             loaded = steps.load(settings(), name, products, days, moment(at), watched.say)
             print(f"{name}: {steps.counted(loaded)}")
+            rejected += steps.rejected_of(loaded)
+    if rejected:
+        raise PipelineError("\n".join(rejected))
 
 
 def build(at: At = None, full: Full = False) -> None:
