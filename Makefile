@@ -47,6 +47,12 @@ format: $(DEV_INSTALLED) ## Format Python
 	$(BIN)/ruff check --fix $(wildcard $(PYTHON_SOURCES))
 	$(BIN)/ruff format $(wildcard $(PYTHON_SOURCES))
 
+.PHONY: bench
+bench: $(INSTALLED) ## Measure landing beside GoAccess and DuckDB's COPY; ten minutes, needs goaccess
+	@command -v goaccess >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get -qq update \
+		&& apt-get -qq install -y goaccess; } || true
+	@$(BIN)/python -m bench
+
 .PHONY: docs
 docs: $(INSTALLED) ## Write the pages in docs/ that are made from the code
 	@$(BIN)/kpi docs

@@ -1,0 +1,1 @@
+"""How fast landing is, beside tools that do less or the same: `make bench`."""
