@@ -46,7 +46,11 @@ TABLES = {
     "rpt_reader_feeds": "report VARCHAR, person_id VARCHAR, period_start DATE, period_end DATE, "
     "as_of_date DATE, product_id VARCHAR, feed VARCHAR, days_expected INTEGER, "
     "days_landed INTEGER, days_absent INTEGER, days_rejected INTEGER, checks_passed BIGINT, "
-    "checks_warned BIGINT, data_through DATE",
+    "checks_warned BIGINT, data_through DATE, data_until TIMESTAMP",
+    "rpt_findings": "report VARCHAR, person_id VARCHAR, period_start DATE, kind VARCHAR, "
+    "product_id VARCHAR, product_label VARCHAR, channel VARCHAR, channel_label VARCHAR, "
+    "most_channel_label VARCHAR, measure VARCHAR, days_judged INTEGER, days_beyond INTEGER, "
+    "amount BIGINT, base BIGINT, share DOUBLE",
     "rpt_stages": "person_id VARCHAR, report VARCHAR, period_start DATE, product_id VARCHAR, "
     "product_label VARCHAR, stage VARCHAR, since DATE, previous_stage VARCHAR, changed_on DATE",
     "published_run": 'run_id VARCHAR, "at" TIMESTAMP, code_version VARCHAR, slices_hash VARCHAR, '
@@ -133,6 +137,7 @@ class Published:
         absent: int = 0,
         rejected: int = 0,
         unknown: int = 0,
+        until: datetime | None = None,
     ) -> None:
         days = (end - start).days
         missing = absent + rejected + unknown
@@ -152,6 +157,7 @@ class Published:
             checks_passed=12 * (days - missing),
             checks_warned=0,
             data_through=end - timedelta(days=1 + missing),
+            data_until=until,
         )
 
     def write(self, path: Path) -> Path:

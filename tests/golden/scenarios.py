@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from published_fixture import Published, company, daily
@@ -57,6 +57,21 @@ class Rows:
     def need(self, product_id: str, feed: str, **gaps: int) -> None:
         self.published.need(
             self.report, self.person_id, self.start, self.end, product_id, feed, **gaps
+        )
+
+    def finding(self, kind: str, product_id: str, amount: int, base: int, **values: Any) -> None:
+        self.published.add(
+            "rpt_findings",
+            report=self.report,
+            person_id=self.person_id,
+            period_start=self.start,
+            kind=kind,
+            product_id=product_id,
+            product_label=product_id.title(),
+            amount=amount,
+            base=base,
+            share=amount / base if base else None,
+            **{"channel": "(all)", "channel_label": "(all)", **values},
         )
 
     def stage(self, product_id: str, label: str, stage: str, since: date, **values: Any) -> None:
@@ -385,6 +400,49 @@ def one_product() -> Published:
     return published
 
 
+def early_end() -> Published:
+    """The day's page views break off; what the backend counts in the reader's channel differs."""
+    published = specialist("p-ben", "Ben Osei")
+    for need in published.rows["rpt_reader_feeds"]:
+        if need["feed"] == "page_views":
+            need["data_until"] = datetime.combine(SUNDAY, time(21, 5, 32))
+    Rows(published, "specialist_daily", "p-ben", "day", SUNDAY).finding(
+        "reconciliation",
+        "aurora",
+        94,
+        11,
+        channel="email",
+        channel_label="Email",
+        measure="visits",
+        days_judged=1,
+        days_beyond=1,
+    )
+    return published
+
+
+def counts_differ(locale: str) -> Published:
+    """Our own count and the backend's differ, and users were there before they signed up."""
+    published = manager()
+    for person in published.rows["dim_people"]:
+        person["locale"] = locale
+    rows = Rows(published, "manager_weekly", "m-lea", "week", SUNDAY)
+    rows.finding(
+        "reconciliation",
+        "harbor",
+        3120,
+        26000,
+        most_channel_label="Email",
+        measure="page_views",
+        days_judged=7,
+        days_beyond=3,
+    )
+    rows.finding("reconciliation", "meadow", 410, 0, measure="visits", days_judged=7, days_beyond=2)
+    rows.finding(
+        "early_activity", "aurora", 1204, 8310, measure="users", days_judged=7, days_beyond=5
+    )
+    return published
+
+
 SCENARIOS = {
     "normal": Scenario(
         "specialist_daily", "p-ben", "day", SUNDAY, lambda: specialist("p-ben", "Ben Osei")
@@ -406,6 +464,13 @@ SCENARIOS = {
         edition=2,
         left_out_before=("harbor/exposure",),
         sent_days_later=2,
+    ),
+    "early_end": Scenario("specialist_daily", "p-ben", "day", SUNDAY, early_end),
+    "counts_differ": Scenario(
+        "manager_weekly", "m-lea", "week", date(2024, 6, 24), lambda: counts_differ("en")
+    ),
+    "spanish_counts_differ": Scenario(
+        "manager_weekly", "m-lea", "week", date(2024, 6, 24), lambda: counts_differ("es")
     ),
     "spanish_specialist": Scenario("specialist_daily", "p-ana", "day", SUNDAY, one_product),
     "manager_week": Scenario("manager_weekly", "m-lea", "week", date(2024, 6, 24), manager),

@@ -11,5 +11,7 @@ select
     checks_passed,
     checks_warned,
     checks_stopped,
-    day
+    day,
+    first_at,
+    last_at
 from {{ ref('stg_landing__slices') }}

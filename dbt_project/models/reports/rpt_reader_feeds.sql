@@ -28,6 +28,14 @@ slices as (
     select * from {{ ref('fct_slices') }}
 ),
 
+products as (
+    select * from {{ ref('dim_products') }}
+),
+
+thresholds as (
+    select * from {{ ref('stg_landing__thresholds') }} where name = 'data_until_hours'
+),
+
 needs as (
     select distinct
         s.person_id,
@@ -93,14 +101,30 @@ slice_days as (
     group by all
 ),
 
+landed as (
+    select
+        s.feed,
+        s.product_id,
+        s.day,
+        (s.day + interval 1 day)::timestamp as day_ends_at,
+        timezone(p.time_zone, timezone('UTC', s.last_at)) as data_end_at,
+        t.value * 3600 as seconds_told
+    from slices as s
+    inner join products as p on s.product_id = p.product_id
+    inner join thresholds as t on s.feed = t.feed and s.product_id = t.product_id
+    where s.status = 'landed'
+),
+
 landed_through as (
     select
         feed,
         product_id,
         day,
-        day as data_through
-    from slices
-    where status = 'landed'
+        day as data_through,
+        case
+            when date_diff('second', data_end_at, day_ends_at) >= seconds_told then data_end_at
+        end as data_until
+    from landed
 )
 
 select
@@ -117,7 +141,8 @@ select
     d.days_rejected::integer as days_rejected,
     d.checks_passed::bigint as checks_passed,
     d.checks_warned::bigint as checks_warned,
-    l.data_through
+    l.data_through,
+    l.data_until
 from needs_by_period as n
 inner join slice_days as d
     on

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -109,7 +109,10 @@ class Withheld:
 
 @dataclass(frozen=True)
 class FeedState:
-    """How one feed stands for the products it stands the same for. Days of the period."""
+    """How one feed stands for the products it stands the same for. Days of the period.
+
+    until: the product's local time at which the last day's data end, where that is well before it.
+    """
 
     feed: str
     products: tuple[str, ...]
@@ -120,10 +123,32 @@ class FeedState:
     rejected: int
     unknown: int
     through: date | None
+    until: time | None
 
     @property
     def is_complete(self) -> bool:
         return self.landed >= self.expected
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the checks found in the period and a reader should know of.
+
+    kind: `reconciliation` (our own count and the backend's differ by `amount`, the `share` of our
+    own `base`, on `days_beyond` of `days_judged` days) or `early_activity` (`amount` of `base` new
+    users). channel: None where it is about the whole product.
+    """
+
+    kind: str
+    product: str
+    channel: str | None
+    most_channel: str | None
+    measure: str
+    days_judged: int
+    days_beyond: int
+    amount: int
+    base: int
+    share: float | None
 
 
 @dataclass(frozen=True)
@@ -174,6 +199,7 @@ class Context:
     stages: tuple[StageLine, ...]
     withheld: tuple[Withheld, ...]
     feeds: tuple[FeedState, ...]
+    findings: tuple[Finding, ...]
     owned: tuple[Owned, ...]
     checks_passed: int
     checks_warned: int
@@ -283,6 +309,7 @@ def compose(
         stages=tuple(stages.values()),
         withheld=_withheld(numbers + listed),
         feeds=_feeds(needs, products),
+        findings=_findings(connection, report, period, person_id),
         owned=_owned(connection, ownership, products),
         checks_passed=checks["passed"],
         checks_warned=checks["warned"],
@@ -471,25 +498,41 @@ def _feeds(
                 n["days_rejected"],
                 _unknown(n),
                 n["data_through"],
+                n["data_until"].time().replace(second=0, microsecond=0)
+                if n["data_until"]
+                else None,
             )
             name = products.get(n["product_id"], {}).get("name", n["product_id"])
             standings.setdefault(standing, []).append(name)
         for standing, names in standings.items():
-            expected, landed, absent, rejected, unknown, through = standing
-            states.append(
-                FeedState(
-                    feed,
-                    tuple(names),
-                    len(standings) == 1,
-                    expected,
-                    landed,
-                    absent,
-                    rejected,
-                    unknown,
-                    through,
-                )
-            )
+            states.append(FeedState(feed, tuple(names), len(standings) == 1, *standing))
     return tuple(states)
+
+
+def _findings(
+    connection: duckdb.DuckDBPyConnection, report: str, period: Period, person_id: str
+) -> tuple[Finding, ...]:
+    rows = _rows(
+        connection,
+        "select * from rpt_findings where report = ? and person_id = ? and period_start = ? "
+        "order by product_label, kind, channel_label, measure",
+        [report, person_id, period.start],
+    )
+    return tuple(
+        Finding(
+            row["kind"],
+            row["product_label"],
+            None if row["channel"] == ALL else row["channel_label"],
+            row["most_channel_label"],
+            row["measure"],
+            row["days_judged"],
+            row["days_beyond"],
+            row["amount"],
+            row["base"],
+            row["share"],
+        )
+        for row in rows
+    )
 
 
 def _stages(

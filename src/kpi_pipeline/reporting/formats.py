@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import Any
 
 from babel import Locale
@@ -37,6 +37,7 @@ class Formats:
             "date_long": self.date_long,
             "day_short": self.day_short,
             "moment": self.moment,
+            "clock": clock,
             "period": self.period,
             "period_short": self.period_short,
             "listed": self.listed,
@@ -160,6 +161,11 @@ def inline(label: str) -> str:
     if len(label) > 1 and label[0].isupper() and label[1].islower():
         return label[0].lower() + label[1:]
     return label
+
+
+def clock(at: time) -> str:
+    """Hours and minutes, as on a clock of 24 hours."""
+    return f"{at:%H:%M}"
 
 
 def opening(sentence: str) -> str:

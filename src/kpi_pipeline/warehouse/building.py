@@ -68,6 +68,7 @@ def build(
     inputs = {**land_organisation(settings, workspace, at, run_id)}
     inputs["dbt_project"] = hash_of_project(settings.dbt_project)
     inputs["sources"] = str(handover.feeds_of_products(workspace))
+    inputs["thresholds"] = handover.hash_of_thresholds(workspace)
     rows = log.slices()
     now = eligible(rows)
     settings.home.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 SliceKey = tuple[str, str, date]
 
-#: Organisation tables that only judge values; the values themselves do not depend on them.
+#: Inputs that only judge values; the values themselves do not depend on them.
 STATUS_ONLY = frozenset(
     {
         "annotations",
@@ -23,6 +23,7 @@ STATUS_ONLY = frozenset(
         "stage_criteria",
         "targets",
         "teams",
+        "thresholds",
     }
 )
 #: Tables no model reads; a change of them rebuilds nothing.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -33,6 +34,8 @@ SLICE_COLUMNS = {
     "checks_passed": "INTEGER",
     "checks_warned": "INTEGER",
     "checks_stopped": "INTEGER",
+    "first_at": "TIMESTAMP",
+    "last_at": "TIMESTAMP",
 }
 
 
@@ -73,6 +76,12 @@ def lay_out(
         {"product_id": "VARCHAR", "feed": "VARCHAR", "has_durations": "BOOLEAN"},
         feeds_of_products(workspace),
     )
+    fill(
+        connection,
+        "landing.thresholds",
+        {"feed": "VARCHAR", "product_id": "VARCHAR", "name": "VARCHAR", "value": "DOUBLE"},
+        _thresholds(workspace),
+    )
     files = _files_of(settings, eligible, changes.slices)
     for feed in FEEDS.values():
         for table in feed.tables:
@@ -86,6 +95,20 @@ def feeds_of_products(workspace: Workspace) -> list[tuple[str, str, bool]]:
         (product, feed, workspace.has_durations(feed, product))
         for product in sorted(workspace.products)
         for feed in sorted(workspace.feeds_of(product))
+    ]
+
+
+def hash_of_thresholds(workspace: Workspace) -> str:
+    """A hash of what holds for each feed and product."""
+    return hashlib.sha256(repr(_thresholds(workspace)).encode()).hexdigest()
+
+
+def _thresholds(workspace: Workspace) -> list[tuple[str, str, str, float]]:
+    return [
+        (feed, product, name, value)
+        for feed in FEEDS
+        for product in workspace.products
+        for name, value in workspace.thresholds.of(feed, product).items()
     ]
 
 
