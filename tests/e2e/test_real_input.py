@@ -175,9 +175,9 @@ def test_mails_go_out_for_the_products_that_have_data(outcome: Outcome) -> None:
                     if how == "sent" and report == "specialist_daily")
         for day, who in outcome.delivered.items()
     }  # fmt: skip
-    # ann and sol on the first; on the others who lacks data gets a mail that says so
-    assert sent == {DATES[0]: ["ann", "sol"], DATES[1]: ["ann", "sol"],
-                    DATES[2]: ["ann", "ivo", "sol"]}  # fmt: skip
+    # who lacks data gets a mail that says so
+    assert sent == {DATES[0]: ["ann", "lea", "sol"], DATES[1]: ["ann", "lea", "sol"],
+                    DATES[2]: ["ann", "ivo", "lea", "sol"]}  # fmt: skip
     assert ("director_monthly", "dora") in outcome.delivered[DATES[2]]
     ledger = Ledger(outcome.settings)
     try:
@@ -190,11 +190,14 @@ def test_mails_go_out_for_the_products_that_have_data(outcome: Outcome) -> None:
         ledger.close()
     assert withheld == {
         (DATES[0], "ann"): False,
+        (DATES[0], "lea"): True,
         (DATES[0], "sol"): False,
         (DATES[1], "ann"): True,
+        (DATES[1], "lea"): True,
         (DATES[1], "sol"): False,
         (DATES[2], "ann"): True,
         (DATES[2], "ivo"): False,
+        (DATES[2], "lea"): True,
         (DATES[2], "sol"): True,
     }
 

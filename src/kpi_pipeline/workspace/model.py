@@ -124,8 +124,8 @@ class Source:
     product's, other_values those of other products or ignored ones.
     several_files_a_day: `add`, or `last`: the last by name replaces the others of its day.
     restates_days: how many days before a new one are read again. time_precision: what its times are
-    exact to; from `hour` on, nothing is said of how long a visit was. log_fields: name of a log's field
-    to its JSON key.
+    exact to; from `hour` on, nothing is said of how long a visit was. log_fields: name of a log's
+    field to its JSON key.
     """
 
     feed: str
