@@ -41,7 +41,8 @@ Written by `make bench` on {m.at:%d %B %Y} on a machine with {os.cpu_count()} co
 {_memory():.0f} GB of memory, {platform.system()} and Python {platform.python_version()}; its load
 over the last 15 minutes was {m.load[2]:.1f}. Medians of {m.rounds} rounds in which the works took
 turns, each in a process of its own; memory is the most that any round held. What counts is a ratio:
-seconds are as fast as the machine is free.
+seconds are as fast as the machine is free. Where the load is above the number of cores, others were
+at work too; then compare CPU seconds.
 
 The files are made from row numbers alone, so they are the same each time, and they are not kept in
 the repository. `make bench` needs GoAccess (the Debian package `goaccess`) and 8 GB of disk.
@@ -61,8 +62,8 @@ against `goaccess FILE --log-format=COMBINED -o out.json --no-progress` with `LC
 
 GoAccess takes **{m.goaccess.wall / m.audited.wall:.1f} times** as long as the whole process, and
 **{m.goaccess.wall / m.audited_inside.wall:.1f} times** as long as the worker. Ten times the lines
-took {m.longer.wall / m.audited.wall:.1f} times as long and {m.longer.peak / m.audited.peak:.1f}
-times the memory.
+took {m.longer.wall / m.audited.wall:.1f} times as long and held
+{m.longer.peak / m.audited.peak:.1f} times the memory.
 
 ## A CSV of page views
 
@@ -84,8 +85,8 @@ processes {m.landed.wall / m.copied.wall:.2f} times.
 ## Memory
 
 `KPI_MEMORY` (3GB unless set) is what landing may keep in memory; more goes to disk, which costs a
-CSV about a fifth more time. Access logs gain nothing from more than 1 GB and get no more, so
-a log of any length is landed in the same memory. A process needs some 300 to 500 MB besides.
+CSV about a quarter more time. Access logs gain nothing from more than 1 GB and get no more. What a
+process holds besides, and what its audit needs, comes on top: some 500 MB.
 """
 
 
