@@ -24,20 +24,20 @@ def put_slice(
     feed: str,
     product: str,
     day: date,
-    tables: Mapping[str, Rows],
+    rows_of: Mapping[str, Rows],
     at: datetime,
     *,
     is_audited: bool = False,
     **said: Any,
 ) -> Slice:
-    """A landed slice of these rows. said: what `slice.json` says beside them."""
+    """A landed slice of these rows by table. said: what `slice.json` says beside them."""
     folder = folder_of(settings.landing, feed, product, day)
     folder.mkdir(parents=True, exist_ok=True)
     files = {}
     for table in FEEDS[feed].tables:
-        if table.name not in tables:
+        if table.name not in rows_of:
             continue
-        rows = tables[table.name]
+        rows = rows_of[table.name]
         columns = {c.name: SQL_TYPES[c.type] for c in table.columns}
         columns |= {"product_id": "VARCHAR", "local_date": "DATE"}
         name = f"{table.name}-0.parquet"

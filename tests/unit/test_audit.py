@@ -20,7 +20,7 @@ from kpi_pipeline.errors import ConfigurationError
 from kpi_pipeline.feeds.contracts import FEEDS
 from kpi_pipeline.runlog import Check, RunLog
 from kpi_pipeline.settings import Settings
-from kpi_pipeline.slices import folder_of, read_slice, write_slice
+from kpi_pipeline.slices import TableFile, folder_of, read_slice, write_slice
 from kpi_pipeline.workspace import Source
 
 DAY = date(2024, 6, 30)
@@ -199,6 +199,7 @@ def test_volume_is_judged_by_the_same_weekday(tmp_path: Path) -> None:
     cases = {
         (1000, 1000, 1000, 100): [],  # three weeks say too little
         (40, 40, 40, 40, 4): [],  # so do forty rows
+        (190, 190, 190, 190, 40): [THIN],  # 190 are enough to note it, not to refuse it
         (1000, 1000, 1000, 1000, 499): [LOW],
         (1000, 1000, 1000, 1000, 500): [THIN],
         (1000, 1000, 1000, 1000, 700): [],
@@ -212,6 +213,33 @@ def test_volume_is_judged_by_the_same_weekday(tmp_path: Path) -> None:
     b = Bench(tmp_path)
     for number, volumes in enumerate(cases):
         put_days(b, "page_views", weeks(*volumes), product=f"p{number}")
+    found = audit_in(b.settings, AT, "audit-1").findings
+    assert {
+        volumes: [f.expectation for f in found if f.product_id == f"p{number}"]
+        for number, volumes in enumerate(cases)
+    } == cases
+
+
+def test_in_a_week_in_which_every_day_is_low_a_low_day_is_no_surprise(tmp_path: Path) -> None:
+    """Ten weeks of 1000 a day, then a week of less, of which four days count."""
+    cases: dict[tuple[int, int], list[str]] = {
+        (1000, 400): [LOW],
+        (500, 260): [THIN],  # of 500, which is this week's level
+        (500, 400): [],
+        (500, 240): [LOW],
+        (3000, 5900): [],
+        (3000, 6100): ["A day is not far above the most of its weekday."],
+    }
+    b = Bench(tmp_path)
+    for number, (level, last) in enumerate(cases):
+        days = {DAY - timedelta(days=back): 1000 for back in range(70, 4, -1)}
+        days |= {DAY - timedelta(days=back): level for back in range(4, 0, -1)}
+        for day, volume in {**days, DAY: last}.items():
+            tables = {"page_views": TableFile(None, volume)}
+            put_slice(
+                b.settings, "page_views", f"p{number}", day, {}, AT,
+                is_audited=day != DAY, tables=tables,
+            )  # fmt: skip
     found = audit_in(b.settings, AT, "audit-1").findings
     assert {
         volumes: [f.expectation for f in found if f.product_id == f"p{number}"]
@@ -321,6 +349,14 @@ def test_an_accepted_day_is_noted_with_the_reason(tmp_path: Path) -> None:
     assert found.message.endswith("in the last 8 weeks. Accepted: A quiet Sunday.")
     (row,) = [r for r in RunLog(b.settings).slices() if r["day"] == DAY]
     assert (row["status"], row["checks_warned"], row["checks_stopped"]) == ("landed", 1, 0)
+
+
+def test_the_reason_stands_with_what_was_only_noted_too(tmp_path: Path) -> None:
+    b = Bench(tmp_path)
+    b.write("checks.yml", ACCEPTED)
+    (found,) = counted(b, "page_views", weeks(1000, 1000, 1000, 1000, 600))
+    assert (found.expectation, found.outcome) == (THIN, "warned")
+    assert found.message.endswith("in the last 8 weeks. Accepted: A quiet Sunday.")
 
 
 def test_a_rejected_day_that_is_accepted_later_is_used_from_the_next_audit_on(

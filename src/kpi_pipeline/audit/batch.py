@@ -46,7 +46,7 @@ VOLUME_COLUMNS = {
     "usual_low": "BIGINT",
     "usual_median": "DOUBLE",
     "usual_high": "BIGINT",
-    "usual_weeks": "INTEGER",
+    "level": "DOUBLE",
 }
 HIGH_COLUMNS = {
     "slice_no": "INTEGER",
@@ -131,7 +131,7 @@ def _volumes(batch: Sequence[Slice], history: History) -> list[tuple[object, ...
         for name, volume in VOLUMES.items():
             if name in piece.tables:
                 usual = history.usual_volume(name, key)
-                told = (usual.low, usual.median, usual.high, usual.weeks) if usual else (None,) * 4
+                told = (usual.low, usual.median, usual.high, usual.level) if usual else (None,) * 4
                 rows.append((number, name, volume.unit, history.volume(name, key), *told))
     return rows
 

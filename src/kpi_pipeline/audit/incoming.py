@@ -165,13 +165,12 @@ def _ask(
             accepted = (
                 thresholds.why_accepted(*_key(piece)) if expectation.can_be_accepted else None
             )
-            outcome = failed(expectation)
-            if accepted and outcome == "stopped":
-                outcome, said = "warned", f"{said} Accepted: {accepted}"
+            if accepted:
+                said = f"{said} Accepted: {accepted}"
             checks.append(
                 replace(
                     base,
-                    outcome=outcome,
+                    outcome="warned" if accepted else failed(expectation),
                     product_id=piece.product_id,
                     day=piece.day,
                     unexpected_rows=part.unexpected_rows,

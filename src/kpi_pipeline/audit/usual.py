@@ -18,11 +18,13 @@ import duckdb
 
 from kpi_pipeline.feeds.contracts import FEEDS
 from kpi_pipeline.feeds.sql import name_of
+from kpi_pipeline.periods import each_day
 from kpi_pipeline.runlog import Row, RunLog
 from kpi_pipeline.slices import Slice, folder_of, read_slice
 
 USUAL_WEEKS = 8
 USUAL_AT_LEAST = 4
+WEEK = 7
 RECENT_DAYS = 28
 RECENT_AT_LEAST = 7
 HIGH_SHARE = 0.99
@@ -53,12 +55,15 @@ FIGURES = {"traffic": ("visits",), "exposure": ("impressions", "cost")}
 
 @dataclass(frozen=True)
 class Range:
-    """The same weekday in the weeks before. Days far from the median do not widen it."""
+    """The same weekday in the weeks before. Days far from the median do not widen it.
+
+    level: what the last seven days had of what was usual for them; 1.0 where that is not known.
+    """
 
     low: float
     median: float
     high: float
-    weeks: int
+    level: float
 
 
 @dataclass(frozen=True)
@@ -90,7 +95,7 @@ class History:
         self._batch = {(piece.product_id, piece.day): piece for piece in batch}
         self._landed: dict[Day, Row] = {
             (row["product_id"], row["day"]): row
-            for row in log.slices(self._feed, None, _weeks_before(min(days))[-1], max(days))
+            for row in log.slices(self._feed, None, _first_needed(min(days)), max(days))
             if row["status"] == "landed"
         }
 
@@ -100,14 +105,28 @@ class History:
 
     def usual_volume(self, table: str, key: Day) -> Range | None:
         """What the weekday usually has; None with less than four of the eight weeks."""
-        product, day = key
-        known = self._volumes[table]
-        before = [known[product, d] for d in _weeks_before(day) if (product, d) in known]
-        if len(before) < USUAL_AT_LEAST:
+        before = self._same_weekdays(table, key)
+        if before is None:
             return None
         median = statistics.median(before)
         near = [count for count in before if median / 2 <= count <= median * 2] or before
-        return Range(min(near), median, max(near), len(before))
+        return Range(min(near), median, max(near), self._level(table, key))
+
+    def _same_weekdays(self, table: str, key: Day) -> list[int] | None:
+        product, day = key
+        known = self._volumes[table]
+        before = [known[product, d] for d in _weeks_before(day) if (product, d) in known]
+        return before if len(before) >= USUAL_AT_LEAST else None
+
+    def _level(self, table: str, key: Day) -> float:
+        """After a launch, in a holiday week, or when people went for good, every day is low."""
+        product, day = key
+        levels = []
+        for d in _days_before(day)[:WEEK]:
+            before = self._same_weekdays(table, (product, d))
+            if before and (product, d) in self._volumes[table] and statistics.median(before):
+                levels.append(self._volumes[table][product, d] / statistics.median(before))
+        return statistics.median(levels) if len(levels) >= USUAL_AT_LEAST else 1.0
 
     def clock(self, key: Day) -> tuple[float | None, float | None]:
         """Hours from local midnight at which that day's data begin and end."""
@@ -152,7 +171,7 @@ class History:
         """Slices of the batch, and those before them that anything is compared with."""
         pieces = dict(self._batch)
         for product, day in self._batch:
-            for d in (*_weeks_before(day), *_days_before(day)):
+            for d in each_day(_first_needed(day), day - timedelta(days=1)):
                 if (product, d) in pieces or (product, d) not in self._landed:
                     continue
                 piece = read_slice(folder_of(self._landing, self._feed, product, d))
@@ -208,6 +227,11 @@ def _measured(files: Iterable[str], column: str) -> list[tuple[str, float, float
             "from read_parquet(?, filename = true, hive_partitioning = false) group by filename",
             [list(files)],
         ).fetchall()
+
+
+def _first_needed(day: date) -> date:
+    """The day a week earlier is compared with eight weeks of its own."""
+    return day - timedelta(weeks=USUAL_WEEKS, days=WEEK)
 
 
 def _weeks_before(day: date) -> list[date]:
