@@ -16,7 +16,8 @@ from kpi_pipeline.filling import fill
 from kpi_pipeline.slices import Slice, folder_of
 from kpi_pipeline.workspace.thresholds import Thresholds
 
-VIEW_LIMIT = 8  # files; more of them are read once into a table
+VIEW_LIMIT = 8  # files; more of them are read once into a table, unless they are large
+LARGE = 20_000  # rows a file
 SLICES = "slices"
 
 SLICE_COLUMNS = {
@@ -168,7 +169,9 @@ def _write_rows(
         return
     files = f"{table.name}_files"
     fill(connection, files, {"file": "VARCHAR", "slice_no": "INTEGER"}, list(numbers.items()))
-    kind = "view" if len(numbers) <= VIEW_LIMIT else "table"
+    rows = sum(piece.tables[table.name].rows for piece in batch if table.name in piece.tables)
+    is_view = len(numbers) <= VIEW_LIMIT or rows >= LARGE * len(numbers)
+    kind = "view" if is_view else "table"
     named = ", ".join(quoted(file) for file in numbers)
     connection.execute(
         f"create {kind} {table.name} as select r.* exclude (filename), s.day as slice_day, "

@@ -76,11 +76,11 @@ def rules(pages: Pages) -> tuple[Rule, ...]:
         Rule("other_host", f"host is not null and not {is_one_of('host', hosts)}" if hosts else ""),
         Rule("method", f"not {is_one_of('method', pages.methods or METHODS)}"),
         Rule("status", f"not ({_is_status(pages.statuses or STATUSES)})"),
-        Rule("static_file", _ends(f"[.]({STATIC})")),
+        Rule("static_file", f"contains(path, '.') and {_ends(f'[.]({STATIC})')}"),
         Rule("well_known", "starts_with(path, '/.well-known/')"),
         Rule("health_check", f"{_ends(HEALTH)} or {agents}"),
         Rule("feed", _ends(FEEDS, f"or regexp_matches(path, '{FEED_QUERY}')")),
-        Rule("data_file", f"{_ends(f'[.]({DATA})')} and not ({ASKS_FOR_ROBOTS_TXT})"),
+        Rule("data_file", f"contains(path, '.') and {_ends(f'[.]({DATA})')} and not ({ASKS_FOR_ROBOTS_TXT})"),
         Rule("not_a_page", paths),
     )
     return tuple(rule for rule in every if rule.condition)
