@@ -11,6 +11,7 @@ import logging
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -544,7 +545,9 @@ def test_a_home_without_permission_is_named(company: Company) -> None:
     before = company.slice()
     for day in DAYS:
         company.write(f"pv/{day}.csv", pages("e1", "e2", day=day))
-    for folder in (company.root, *company.root.parents[:2]):  # pytest's are closed to others
+    for folder in (company.root, *company.root.parents):  # pytest's are closed to others
+        if folder == Path(tempfile.gettempdir()):
+            break
         folder.chmod(folder.stat().st_mode | 0o055)
 
     def land(day: date) -> list[str]:
