@@ -70,6 +70,7 @@ def rules(pages: Pages) -> tuple[Rule, ...]:
     hosts = tuple(host.lower() for host in pages.hosts)
     paths = " or ".join(f"regexp_matches(path, {quoted(p)})" for p in pages.not_pages)
     agents = " or ".join(f"starts_with(user_agent, {quoted(a)})" for a in HEALTH_AGENTS)
+    is_data = f"contains(path, '.') and {_ends(f'[.]({DATA})')}"
     every = (
         Rule("directive", "is_directive"),
         Rule("not_a_request", "path is null"),
@@ -80,7 +81,7 @@ def rules(pages: Pages) -> tuple[Rule, ...]:
         Rule("well_known", "starts_with(path, '/.well-known/')"),
         Rule("health_check", f"{_ends(HEALTH)} or {agents}"),
         Rule("feed", _ends(FEEDS, f"or regexp_matches(path, '{FEED_QUERY}')")),
-        Rule("data_file", f"contains(path, '.') and {_ends(f'[.]({DATA})')} and not ({ASKS_FOR_ROBOTS_TXT})"),
+        Rule("data_file", f"{is_data} and not ({ASKS_FOR_ROBOTS_TXT})"),
         Rule("not_a_page", paths),
     )
     return tuple(rule for rule in every if rule.condition)
