@@ -85,7 +85,7 @@ processes {m.landed.wall / m.copied.wall:.2f} times.
 ## Memory
 
 `KPI_MEMORY` (3GB unless set) is what landing may keep in memory; more goes to disk, which costs a
-CSV about a quarter more time. Access logs gain nothing from more than 1 GB and get no more. What a
+CSV about a quarter more time. Access logs gain little from more than 500 MB and get no more. What a
 process holds besides, and what its audit needs, comes on top: some 500 MB.
 """
 

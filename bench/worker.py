@@ -18,6 +18,7 @@ from time import perf_counter
 import duckdb
 
 from bench.files import LOG_DAYS, SPAN
+from kpi_pipeline.cli.leaving import leave
 from kpi_pipeline.periods import Calendar
 from kpi_pipeline.settings import Settings, from_environment
 from kpi_pipeline.workspace import Product, Source, Workspace
@@ -61,10 +62,9 @@ def land(file: Path, home: Path) -> Callable[[], dict[str, int]]:
 
 def audited(file: Path, home: Path) -> Callable[[], dict[str, int]]:
     """Landing, and the audit of what came in."""
-    from kpi_pipeline.audit import audit_in
-    from kpi_pipeline.audit.engine import great_expectations
+    from kpi_pipeline.audit import audit_in, load_early
 
-    great_expectations()
+    load_early()
     landed = land(file, home)
     settings, _ = _deployment(file, home)
 
@@ -116,6 +116,7 @@ def main() -> None:
     counts = work()
     done = {"wall": perf_counter() - began, "cpu": _cpu() - used, **counts}
     print(json.dumps(done))
+    leave(0)
 
 
 def _cpu() -> float:

@@ -83,7 +83,7 @@ def _workspace(settings: Settings) -> Finding:
     from kpi_pipeline import workspace
     from kpi_pipeline.catalogue import check_kpis_named, kpis
 
-    space = workspace.load(settings.workspace)
+    space = workspace.load(settings.workspace, settings.expectations)
     if settings.dbt_project.is_dir():  # else the environment is what is to be mended
         check_kpis_named(space, kpis(settings.dbt_project))
     said = (

@@ -128,20 +128,21 @@ def workspace_of(settings: Settings) -> Workspace:
 
     Read again only when one of its files changed: the tasks of a day ask for it dozens of times.
     """
-    folder = settings.workspace
-    files = [*folder.glob("*.yml"), *folder.glob("organisation/*")]
+    folder, defaults = settings.workspace, settings.expectations
+    files = [*folder.glob("*.yml"), *folder.glob("organisation/*"), *defaults.glob("*.yml")]
     stamps = tuple((str(f), f.stat().st_mtime_ns, f.stat().st_size) for f in sorted(files))
-    return _workspace_at(folder, stamps)
+    return _workspace_at(folder, defaults, stamps)
 
 
 @lru_cache(maxsize=2)
 def _workspace_at(
     folder: Path,
+    defaults: Path,
     stamps: tuple[tuple[str, int, int], ...],  # noqa: ARG001  # part of the cache's key
 ) -> Workspace:
     from kpi_pipeline import workspace
 
-    return workspace.load(folder)
+    return workspace.load(folder, defaults)
 
 
 def products_of(settings: Settings, feed: str) -> list[str]:
@@ -462,6 +463,9 @@ def everything(
     """Load all feeds for `first` to `last` (both included), compute, and send what is due."""
     if last < first:
         raise ConfigurationError(f"--to {last} is before --from {first}; give the later day last.")
+    from kpi_pipeline.audit import load_early
+
+    load_early()
     days = tuple(each_day(first, last))
     loaded = tuple(load(settings, feed, None, days, at, progress) for feed in FEEDS)
     computed = compute(settings, at, progress)

@@ -21,7 +21,7 @@ from kpi_pipeline.feeds.contracts import FEEDS, FeedTable
 from kpi_pipeline.feeds.found import SourceFile, find, has_changed
 from kpi_pipeline.feeds.reading import FileRead
 from kpi_pipeline.feeds.sql import name_of, quoted
-from kpi_pipeline.landing import dedupe, judge, keeping, keyed, load
+from kpi_pipeline.landing import counting, dedupe, judge, keeping, keyed, refusing
 from kpi_pipeline.landing.arrivals import table_of
 from kpi_pipeline.landing.span import Range
 from kpi_pipeline.quarantine import Group, Quarantine
@@ -295,8 +295,8 @@ def _account(
     )
     dedupe.drop_repeats_across_files(connection, source, table)
     if keeping.adds_up(source, table):
-        load.refuse_to_add(connection, table, declared.currency)
-    load.number(connection, reads, is_daily)
+        refusing.refuse_to_add(connection, table, declared.currency)
+    counting.number(connection, reads, is_daily)
     connection.execute(
         f"create temp table aside as select 0 as place, {quoted(source.feed)} as feed, "
         f"{quoted(source.product)} as product_id, day, {quoted(table.name)} as table_name, "
@@ -325,7 +325,7 @@ def _kept(
         FEEDS[source.feed], source.product, declared.zone, declared.currency, tuple(days), at, ""
     )
     if table.day_rule != "instant":
-        load.refuse_repeats(connection, table, span)
+        refusing.refuse_repeats(connection, table, span)
     made = connection.execute(f"select count(*) from out_{table.name}").fetchone()
     columns, texts = _first_rows(connection, table, rows)
     repeats = [f"{day}: {why}" for day, whys in sorted(span.problems.items()) for why in whys]

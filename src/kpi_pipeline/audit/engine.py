@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import re
@@ -9,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from threading import Thread
 from types import TracebackType
 from typing import Any
 
@@ -16,6 +18,7 @@ from kpi_pipeline.audit.suites import Expectation
 from kpi_pipeline.errors import ConfigurationError, PipelineError
 
 SITE = "site"
+MEMORY = "300MB"  # more goes to disk, beside the file
 REMOTE = re.compile(
     r"<(?:script|link)\b[^>]*(?:src|href)=\"https?://[^\"]*\"[^>]*>(?:\s*</script>)?", re.IGNORECASE
 )
@@ -49,8 +52,13 @@ def great_expectations() -> Any:
     """
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     os.environ.setdefault("TQDM_DISABLE", "1")
-    import great_expectations as gx
-    from great_expectations.execution_engine import sqlalchemy_execution_engine as sql
+    gc.disable()  # half a million objects come to stay; looking through them finds nothing
+    try:
+        import great_expectations as gx
+        from great_expectations.execution_engine import sqlalchemy_execution_engine as sql
+    finally:
+        gc.freeze()
+        gc.enable()
 
     class Dialect(str):  # GX asks one place for `.value` and compares in another
         @property
@@ -62,6 +70,14 @@ def great_expectations() -> Any:
         sql._PERSISTED_CONNECTION_DIALECTS = (*known, Dialect("duckdb"))
     logging.getLogger("great_expectations").setLevel(logging.ERROR)
     return gx
+
+
+def load_early() -> None:
+    """Begin to import Great Expectations beside other work, for a command that will audit later.
+
+    An error shows when the audit imports it itself.
+    """
+    Thread(target=great_expectations, name="great-expectations", daemon=True).start()
 
 
 class Door:
@@ -87,9 +103,9 @@ class Door:
 
     def open(self, path: Path, is_read_only: bool) -> Any:
         """A data source over a DuckDB file."""
-        mode = "?access_mode=read_only" if is_read_only else ""
+        options = f"?memory_limit={MEMORY}" + ("&access_mode=read_only" if is_read_only else "")
         source = self._context.data_sources.add_sql(
-            f"{path.stem}-{len(self._sources)}", connection_string=f"duckdb:///{path}{mode}"
+            f"{path.stem}-{len(self._sources)}", connection_string=f"duckdb:///{path}{options}"
         )
         self._sources.append(source)
         return source

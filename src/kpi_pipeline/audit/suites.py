@@ -24,6 +24,7 @@ from kpi_pipeline.runlog import Severity
 ROWS_QUERY = "unexpected_rows_expectation"
 KEYS = {"type", "kwargs", "severity", "reason"}
 QUERY_KEYS = {"finding", "can_be_accepted"}
+SAFE = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast where it was compiled
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def load(folder: Path) -> dict[str, list[Expectation]]:
 
 def _load_file(path: Path) -> list[Expectation]:
     try:
-        entries = yaml.safe_load(path.read_text(encoding="utf-8")) or []
+        entries = yaml.load(path.read_text(encoding="utf-8"), Loader=SAFE) or []  # noqa: S506  # it is safe
     except yaml.YAMLError as error:
         raise ConfigurationError(f"{path} is not valid YAML: {error}") from error
     if not isinstance(entries, list):

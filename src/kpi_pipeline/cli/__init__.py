@@ -12,6 +12,7 @@ from pathlib import Path
 import typer
 
 from kpi_pipeline.cli import deployment, figures, incoming, pipeline, quarantine, source
+from kpi_pipeline.cli.leaving import leave
 from kpi_pipeline.errors import PipelineError
 from kpi_pipeline.lacking import told_when_lacking
 
@@ -31,7 +32,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (
+for step in (
     pipeline.run,
     pipeline.land,
     pipeline.build,
@@ -46,9 +47,18 @@ for command in (
     deployment.demo_data,
     deployment.docs,
 ):
-    app.command(command.__name__.replace("_", "-"))(command)
+    app.command(step.__name__.replace("_", "-"))(step)
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(source.app, name="source")
+
+
+def command() -> None:
+    """`main`, and the end of the process."""
+    try:
+        main()
+    except SystemExit as ended:
+        leave(ended.code if isinstance(ended.code, int) else 0)
+    leave(0)
 
 
 def main() -> None:

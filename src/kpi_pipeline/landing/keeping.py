@@ -12,6 +12,7 @@ from kpi_pipeline.feeds.contracts import SQL_TYPES, Column, FeedTable
 from kpi_pipeline.feeds.sql import name_of, quoted
 from kpi_pipeline.workspace import Source
 
+AT_ONCE = 1_000_000  # rows
 NOT_ADDED = {"reach", "visitors", "new_visitors"}  # distinct people: a sum would be wrong
 
 
@@ -97,13 +98,23 @@ def _lacks_ids(connection: duckdb.DuckDBPyConnection, table: FeedTable, own: str
 
 
 def _number_repeats(connection: duckdb.DuckDBPyConnection, own: str) -> None:
-    """`repeats`: the how-manieth of its day a row without an id is, where it is not the first."""
+    """`repeats`: the how-manieth of its day a row without an id is, where it is not the first.
+
+    What repeats is looked for part by part, so that memory does not grow with the rows.
+    """
     lacking = f"from judged where {own} and event_id is null"
+    found = connection.execute(f"select count(*) {lacking}").fetchone()
+    parts = 1 + (found[0] if found else 0) // AT_ONCE
+    connection.execute("create or replace temp table repeated(local_date DATE, whole UHUGEINT)")
+    for part in range(parts):
+        connection.execute(
+            f"insert into repeated select local_date, whole {lacking} "
+            f"and hash(whole) % {parts} = {part} group by all having count(*) > 1"
+        )
     connection.execute(
         "create or replace temp table repeats as select row_no, same from (select rowid as row_no, "
         f"row_number() over (partition by local_date, whole order by rowid) as same {lacking} and "
-        f"(local_date, whole) in (select (local_date, whole) {lacking} group by local_date, whole "
-        "having count(*) > 1)) where same > 1"
+        "(local_date, whole) in (select (local_date, whole) from repeated)) where same > 1"
     )
 
 
