@@ -72,13 +72,13 @@ class Kpi(BaseModel):
 
 def kpis(dbt_project: Path) -> tuple[Kpi, ...]:
     """Every KPI, in order of `sort`; raises ConfigurationError naming file, model and column."""
-    path = dbt_project / "models" / "kpis" / "_kpis__models.yml"
     found = []
-    for model in yaml.safe_load(path.read_text(encoding="utf-8"))["models"]:
-        for column in model["columns"]:
-            meta = column.get("config", {}).get("meta", {}).get("kpi")
-            if meta is not None:
-                found.append(_kpi(path, model, column, meta))
+    for path in sorted((dbt_project / "models" / "kpis").glob("_kpi_*.yml")):
+        for model in yaml.safe_load(path.read_text(encoding="utf-8"))["models"]:
+            for column in model["columns"]:
+                meta = column.get("config", {}).get("meta", {}).get("kpi")
+                if meta is not None:
+                    found.append(_kpi(path, model, column, meta))
     return tuple(sorted(found, key=lambda kpi: kpi.sort))
 
 

@@ -95,7 +95,10 @@ def test_sql_does_not_ask_what_time_it_is(path: Path) -> None:
     assert not CLOCK.findall(path.read_text(encoding="utf-8"))
 
 
-def test_yaml_files_are_named_for_their_folder() -> None:
+def test_yaml_files_are_named_for_their_folder_and_those_of_kpis_for_their_model() -> None:
     kinds = "sources|models|unit_tests|exposures"
     for path in MODELS.rglob("*.yml"):
-        assert re.fullmatch(rf"_{path.parent.name}__({kinds})", path.stem), path
+        if path.parent.name == "kpis" and not path.stem.endswith("__unit_tests"):
+            assert path.with_name(f"{path.stem.removeprefix('_')}.sql").is_file(), path
+        else:
+            assert re.fullmatch(rf"_{path.parent.name}__({kinds})", path.stem), path
