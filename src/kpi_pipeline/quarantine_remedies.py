@@ -70,6 +70,7 @@ OTHER_TIMES = (
     "epoch_milliseconds",
     "%d/%b/%Y:%H:%M:%S %z",
     "%a, %d %b %Y %H:%M:%S %z",
+    "%Y-%m-%dT%H:%M:%S",
     "%Y-%m-%dT%H:%M:%S.%f%z",
     "%Y%m%d%H%M%S",
     "%Y%m%dT%H%M%S",

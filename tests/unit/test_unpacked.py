@@ -302,13 +302,35 @@ def test_cells_of_a_sheet_become_text_that_can_be_read(tmp_path: Path, bench: Be
         (),
     )
     assert rows_of(piece) == [
-        ["2", "2024-06-30", "2024-06-30T12:00:05", "12345", "0.453", "0:02:05", "true", ""],
+        ["2", "2024-06-30", "2024-06-30T12:00:05", "12345", "45.3%", "0:02:05", "true", ""],
         ["3", "2024-06-30", "2024-06-30T00:00:00", "9007199254740992", "0.3", "26:00:01", "false",
          ""],
         ["4", "2024-06-30", "2024-06-30T00:00:00", "-1.5", "0.0000001", "36:00:00", 'a "b"\n<i>,é',
          "a note"],
         ["5", " x ", "", "#N/A", "=1/0", "0:00:00", "=HYPERLINK()", ""],
     ]  # fmt: skip
+
+
+def test_percentages_of_a_sheet_are_read_as_they_are_shown(tmp_path: Path, bench: Bench) -> None:
+    forms = ("0%", "0.00%", "0.0%", '0.0" %"', "[Red]0.0\\%", "General", "0 %;[Red]-0 %")
+    cells: Grid = {f"A{n}": (0.615, form) for n, form in enumerate(forms, 2)}
+    whole: Grid = {"B2": (1, "0.0%"), "B3": (0, "0%"), "B4": ("12 %", "0%"), "B5": (True, "0%")}
+    book(tmp_path / "b.xlsx", June={"A1": "share", "B1": "other", **cells, **whole})
+    (piece,) = bench("b.xlsx", "xlsx")
+    shown = ["61.5%", "61.5%", "61.5%", "0.615", "0.615", "0.615", "61.5%"]
+    assert [row[1] for row in rows_of(piece)] == shown
+    assert [row[2] for row in rows_of(piece)] == ["100%", "0%", "12 %", "true", "", "", ""]
+
+
+def test_a_time_of_day_among_dates_is_alone_at_fault(tmp_path: Path, bench: Bench) -> None:
+    at = datetime(2024, 6, 30, 12, 5)  # noqa: DTZ001  # a spreadsheet knows no zones
+    book(tmp_path / "b.xlsx", June={"A1": "Day", "A2": at.date(), "A3": at, "A4": at.date()})
+    (piece,) = bench("b.xlsx", "xlsx", columns={"date": "Day"})
+    read = [row[1] for row in rows_of(piece)]
+    assert read == ["2024-06-30", "2024-06-30T12:05:00", "2024-06-30"]
+    declared = {"columns": {"date": "Day"}, "time_format": "%Y-%m-%dT%H:%M:%S"}
+    (piece,) = bench("b.xlsx", "xlsx", **declared)
+    assert rows_of(piece)[0][1] == "2024-06-30T00:00:00"
 
 
 def test_formulas_with_a_result_show_it_and_errors_their_name(tmp_path: Path, bench: Bench) -> None:

@@ -1,12 +1,14 @@
-"""Cells of an XLSX sheet that the reader of workbooks shows as empty, though they are not.
+"""What the reader of workbooks does not tell of the cells of an XLSX sheet.
 
-Errors (`#N/A`, `#REF!`), and formulas whose result nobody computed before the file was written.
+Errors (`#N/A`, `#REF!`) and formulas whose result nobody computed before the file was written, which
+it gives as empty; and which cells show a percentage, of which it gives the number behind it.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO
 from xml.parsers import expat
@@ -14,7 +16,6 @@ from zipfile import ZipFile
 
 from kpi_pipeline.feeds.unusable import UnusableFileError
 
-Marks = dict[int, dict[int, str]]
 Attributes = dict[str, str]
 BLOCK = 1 << 20
 # Most sheets have none: then the slow look at every cell is spared
@@ -22,20 +23,31 @@ TRACE = re.compile(
     rb"""\st\s*=\s*["']e["']|</(\w+:)?f>\s*(<(\w+:)?v\s*/>|<(\w+:)?v>\s*</|</)|<(\w+:)?f\s[^>]*/>\s*<[^v]"""
 )
 REFERENCE = re.compile(r"([A-Z]+)([0-9]+)")
+PERCENT_FORMATS = {"9", "10"}  # 0% and 0.00%, which every workbook has
+UNSHOWN = re.compile(r'"[^"]*"|\\.|_.|\*.|\[[^]]*\]')  # in a number format: texts, colours, widths
+
+
+@dataclass
+class Marks:
+    """By row number, from 1, and column, from 0.
+
+    texts: of the error, or `=` and the formula. percents: columns whose number is a percentage.
+    """
+
+    texts: dict[int, dict[int, str]] = field(default_factory=dict)
+    percents: dict[int, tuple[int, ...]] = field(default_factory=dict)
 
 
 def marks_of(path: Path, sheet: str) -> Marks:
-    """Row number, from 1, to column, from 0, to the text of the error or `=` and the formula.
-
-    Raises UnusableFileError when the workbook cannot be understood.
-    """
+    """Raises UnusableFileError when the workbook cannot be understood."""
     with ZipFile(path) as archive:
         try:
             member = _member(archive, sheet)
+            styles = _percent_styles(archive)
             with archive.open(member) as stream:
-                if not _has_trace(stream):
-                    return {}
-            cells = _Cells()
+                if not _has_trace(stream, styles):
+                    return Marks()
+            cells = _Cells(styles)
             with archive.open(member) as stream:
                 _parse(stream, cells.begin, cells.end, cells.add)
         except (expat.ExpatError, KeyError) as error:
@@ -63,10 +75,35 @@ def _member(archive: ZipFile, sheet: str) -> str:
     return str(PurePosixPath("/xl", target[relation[sheet]]).relative_to("/"))
 
 
-def _has_trace(stream: IO[bytes]) -> bool:
+def _percent_styles(archive: ZipFile) -> frozenset[str]:
+    """The numbers of the cell styles that show a percentage."""
+    formats = set(PERCENT_FORMATS)
+    styles: list[str] = []
+    inside = ""
+
+    def begin(name: str, attributes: Attributes) -> None:
+        nonlocal inside
+        if name == "numFmt" and "%" in UNSHOWN.sub("", attributes.get("formatCode", "")):
+            formats.add(attributes["numFmtId"])
+        elif name in ("cellXfs", "cellStyleXfs", "dxfs"):
+            inside = name
+        elif name == "xf" and inside == "cellXfs":
+            styles.append(attributes.get("numFmtId", "0"))
+
+    if "xl/styles.xml" not in archive.namelist():
+        return frozenset()
+    with archive.open("xl/styles.xml") as stream:
+        _parse(stream, begin)
+    return frozenset(str(n) for n, own in enumerate(styles) if own in formats)
+
+
+def _has_trace(stream: IO[bytes], styles: frozenset[str]) -> bool:
+    """Whether a cell may have to be marked. styles: those of percentages."""
+    listed = "|".join(sorted(styles)) or "none"
+    percent = re.compile(rf"""\ss\s*=\s*["']({listed})["']""".encode())
     rest = b""
     while block := stream.read(BLOCK):
-        if TRACE.search(rest + block):
+        if TRACE.search(rest + block) or percent.search(rest + block):
             return True
         rest = block[-200:]
     return False
@@ -75,8 +112,11 @@ def _has_trace(stream: IO[bytes]) -> bool:
 class _Cells:
     """Takes the events of a sheet's XML."""
 
-    def __init__(self) -> None:
-        self.marks: Marks = {}
+    def __init__(self, styles: frozenset[str]) -> None:
+        self.styles = styles
+        self.marks = Marks()
+        self.percents: list[int] = []
+        self.same: dict[tuple[int, ...], tuple[int, ...]] = {}
         self.row = 0
         self.column = -1
         self.type = ""
@@ -92,6 +132,8 @@ class _Cells:
             match = REFERENCE.fullmatch(attributes.get("r", ""))
             self.column = _column(match[1]) if match else self.column + 1
             self.type = attributes.get("t", "")
+            if attributes.get("s") in self.styles and self.type in ("", "n"):
+                self.percents.append(self.column)
             self.texts = {"f": "", "v": ""}
             self.seen = set()
         elif name in self.texts:
@@ -105,6 +147,10 @@ class _Cells:
     def end(self, name: str) -> None:
         if name in self.texts:
             self.inside = ""
+        elif name == "row" and self.percents:
+            columns = tuple(self.percents)
+            self.marks.percents[self.row] = self.same.setdefault(columns, columns)
+            self.percents = []
         elif name == "c":
             if self.type == "e":
                 self._mark(self.texts["v"] or "#N/A")
@@ -112,7 +158,7 @@ class _Cells:
                 self._mark("=" + self.texts["f"])
 
     def _mark(self, text: str) -> None:
-        self.marks.setdefault(self.row, {})[self.column] = text
+        self.marks.texts.setdefault(self.row, {})[self.column] = text
 
 
 def _column(letters: str) -> int:

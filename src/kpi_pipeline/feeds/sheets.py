@@ -20,6 +20,7 @@ from python_calamine import (
 )
 
 from kpi_pipeline.feeds import archives
+from kpi_pipeline.feeds.contracts import FEEDS
 from kpi_pipeline.feeds.sheet_marks import marks_of
 from kpi_pipeline.feeds.table_edges import Dropped, TableEdges
 from kpi_pipeline.feeds.unusable import UnusableFileError
@@ -84,8 +85,8 @@ class Workbook:
     def write(self, sheet: str, source: Source, target: Path) -> Sheet:
         """Write a sheet's rows to `target` and say what they are.
 
-        Dates and times are ISO text, spans of time h:mm:ss, percentages the number behind them
-        (0.453 for 45.3 %), whole numbers without decimals, numbers with the 15 digits a spreadsheet
+        Dates and times are ISO text, spans of time h:mm:ss, percentages as they are shown (45.3%,
+        not the 0.453 behind it), whole numbers without decimals, numbers with the 15 digits a spreadsheet
         shows, errors their name (`#N/A`), formulas nobody computed the formula. Raises
         UnusableFileError when the sheet ends before its header.
         """
@@ -115,11 +116,13 @@ class _Grid:
         header_row, header = self._header(source)
         edges = TableEdges(source)
         shapes: dict[int, _Shape] = {}
+        names = {column: _header_text(cell) for column, cell in enumerate(header)}
+        days = _days(source)
         for _, cells in self._kept(header_row, edges):
             for column, cell in enumerate(cells):
                 if cell != "":
-                    shapes.setdefault(column, _Shape()).look_at(cell)
-        names = {column: _header_text(cell) for column, cell in enumerate(header)}
+                    is_day = names.get(column) in days
+                    shapes.setdefault(column, _Shape(is_day)).look_at(cell)
         used = sorted({c for c, name in names.items() if name} | shapes.keys())
         rows = 0
         with target.open("w", newline="", encoding="utf-8", errors="replace") as stream:
@@ -162,11 +165,15 @@ class _Grid:
         number = 0
         for number, cells in enumerate(self.cells.iter_rows(), 1):
             yield number, self._marked(number, left + cells)
-        for beyond in range(number + 1, max(self.marks, default=0) + 1):
+        for beyond in range(number + 1, max(self.marks.texts, default=0) + 1):
             yield beyond, self._marked(beyond, [])
 
     def _marked(self, number: int, cells: list[Cell]) -> list[Cell]:
-        for column, text in self.marks.get(number, {}).items():
+        for column in self.marks.percents.get(number, ()):
+            cell = cells[column] if column < len(cells) else ""
+            if isinstance(cell, int | float) and not isinstance(cell, bool):
+                cells[column] = f"{_number(Decimal(f'{cell:.15g}') * 100)}%"
+        for column, text in self.marks.texts.get(number, {}).items():
             cells += [""] * (column + 1 - len(cells))
             cells[column] = text
         return cells
@@ -175,17 +182,18 @@ class _Grid:
 class _Shape:
     """What the cells of a column are together, where one alone does not tell.
 
-    A date is midnight of it where others of the column have a time; a date of 1900 is a span of
-    more than a day where others are spans.
+    A date is midnight of it where others of the column have a time, unless it is a column of days;
+    a date of 1900 is a span of more than a day where others are spans.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, is_day: bool) -> None:
+        self.is_day = is_day
         self.has_times = False
         self.has_spans = False
 
     def look_at(self, cell: Cell) -> None:
         if isinstance(cell, datetime):
-            self.has_times |= cell >= DAY_61
+            self.has_times |= cell >= DAY_61 and not self.is_day
         elif isinstance(cell, time | timedelta):
             self.has_spans = True
 
@@ -196,6 +204,14 @@ class _Shape:
                 return _span(moment - DAY_0)
             return (moment if self.has_times else cell).isoformat()
         return _plain(cell)
+
+
+def _days(source: Source) -> set[str]:
+    """Columns in which a date stays one beside cells that have a time: those alone are at fault."""
+    if source.aggregate is not None or source.time_format is not None:
+        return set()
+    table = next(t for t in FEEDS[source.feed].tables if t.name == source.table)
+    return {source.columns.get(c.name, c.name) for c in table.columns if c.type == "date"}
 
 
 def _plain(cell: Cell) -> str:
@@ -212,10 +228,10 @@ def _plain(cell: Cell) -> str:
     return cell.isoformat()
 
 
-def _number(value: float) -> str:
+def _number(value: float | Decimal) -> str:
     if float(value).is_integer():
         return str(int(value))
-    return format(Decimal(f"{value:.15g}"), "f")
+    return format(Decimal(f"{value:.15g}").normalize(), "f")
 
 
 def _span(span: timedelta) -> str:
