@@ -11,10 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import duckdb
+
 from kpi_pipeline.feeds.contracts import FeedTable
 from kpi_pipeline.feeds.delimited import AS_CSV
 from kpi_pipeline.feeds.reading import LONGEST_LINE, ONE_COLUMN, FileRead
+from kpi_pipeline.feeds.records import split
 from kpi_pipeline.feeds.sql import quoted
+from kpi_pipeline.lacking import raise_if_lacking
 from kpi_pipeline.landing.judge import wanted_of
 from kpi_pipeline.quarantine_remedies import NOTHING, TIME_FORMATS, TOTAL
 from kpi_pipeline.workspace.model import Source
@@ -217,13 +221,29 @@ def _sampled(
     delimiter = "," if sheet else source.delimiter
     # lines above the header are empty, and DuckDB would take the first of them for it
     skipped = 0 if sheet else read.file.header_row - 1
-    rows = connection.execute(
-        f"from read_csv(?, delim = {quoted(delimiter)}, header = {not sheet}, {AS_CSV}, "
+    table = (
+        f"read_csv(?, delim = {quoted(delimiter)}, header = {not sheet}, {AS_CSV}, "
         f"columns = {{{typed}}}, skip = {skipped}, store_rejects = true, rejects_limit = 1000, "
-        f"max_line_size = {LONGEST_LINE}) limit {SAMPLED}",
+        f"max_line_size = {LONGEST_LINE})"
+    )
+    try:
+        rows = connection.execute(f"from {table} limit {SAMPLED}", [read.path]).fetchall()
+    except duckdb.Error as error:  # such as a line with another end than those before it
+        raise_if_lacking(error)
+        rows = _line_by_line(connection, source, read)
+    return _by_column(read.columns, [row[1:] for row in rows] if sheet else rows)
+
+
+def _line_by_line(
+    connection: DuckDBPyConnection, source: Source, read: FileRead
+) -> list[tuple[str | None, ...]]:
+    """The first rows of a CSV that stand on a line of their own."""
+    lines = connection.execute(
+        f"select line from read_csv(?, {ONE_COLUMN}) where line <> '' limit {SAMPLED + 1}",
         [read.path],
     ).fetchall()
-    return _by_column(read.columns, [row[1:] for row in rows] if sheet else rows)
+    rows = [split(line, source.delimiter) for (line,) in lines[1:]]
+    return [tuple(cells) for cells, closed in rows if closed and len(cells) == len(read.columns)]
 
 
 def _fields(line: str, columns: Sequence[str]) -> tuple[str | None, ...]:

@@ -312,6 +312,24 @@ def test_what_is_probably_not_meant_so_is_told_with_its_option(
         assert hint == expected or (expected.startswith("`") and hint.endswith(expected))
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"visits,source,date\r\n15,a,2024-06-01\n25,b,2024-06-01\r\n35,c,2024-06-01\r\n",
+        b"visits,source,date\r\n15,a,2024-06-01\r25,b,2024-06-01\r\n35,c,2024-06-01\r\n",
+        b"visits,source,date\n15,a,2024-06-01\r25,b,2024-06-01\n35,c,2024-06-01\n",
+        b"visits,source,date\n15,a,2024-06-01\n25,b,2024-06-01\n35,c,2024-06-01\r",
+        b"visits,source,date\r\r\n15,a,2024-06-01\r\r\n25,b,2024-06-01\r\r\n35,c,2024-06-01",
+    ],
+)
+def test_line_ends_of_several_kinds_lose_no_row(place: Place, content: bytes) -> None:
+    place.write("visits.csv", content)
+    trial = place.tried(f"{VISITS}, files: visits.csv")
+    assert (trial.landed, trial.quarantined, trial.problems) == (3, 0, ())
+    assert [(row[1], row[5]) for row in trial.rows] == [("a", "15"), ("b", "25"), ("c", "35")]
+    assert {column.name: column.shape for column in trial.seen}["visits"] == "whole numbers"
+
+
 def test_rows_of_other_products_are_counted_apart(place: Place) -> None:
     place.write("visits.csv", "date,visits,site\n2024-06-01,3,rio\n2024-06-01,4,york\n")
     both = VISITS.replace("product: york, ", "")

@@ -451,7 +451,7 @@ def test_what_is_no_workbook_says_so(tmp_path: Path, bench: Bench) -> None:
 def test_text_of_any_encoding_comes_through(
     tmp_path: Path, bench: Bench, encoding: str, written: str
 ) -> None:
-    text = 'day;n\r\n"é\nü";1\r2;ß\n\n'
+    text = 'day;n\r\n"é\nü";1\n2;ß\n\n'
     mark = "\ufeff" if "mark" in written else ""
     content = (mark + text).encode(written.split(" ")[0])
     (tmp_path / "a.csv").write_bytes(content)
@@ -537,6 +537,49 @@ def test_what_cannot_be_decompressed_on_the_way_to_utf8_is_told(
         ("c.csv", "c.csv is not utf-32: UTF-32 stream does not start with BOM.")
     ]
     assert [piece.problem for piece in bench("b.csv.zst")] == [None]
+
+
+@pytest.mark.parametrize(
+    "mixed",
+    [
+        b"a;b\r\n1;2\r3;4\r\n5;6\r\n",
+        b"a;b\r\n1;2\n3;4\r5;6\r\n",
+        b"a;b\n1;2\r3;4\n5;6\n",
+        b"a;b\n1;2\n3;4\n5;6\r",
+        b"a;b\r\r\n1;2\r\r\n3;4\r\r\n5;6\r\r\n",
+    ],
+)
+def test_returns_alone_beside_other_line_ends_are_line_ends_too(
+    tmp_path: Path, bench: Bench, monkeypatch: pytest.MonkeyPatch, mixed: bytes
+) -> None:
+    monkeypatch.setattr(plain_text, "BLOCK", 2)  # so that an end stands where two blocks meet
+    even = b"a;b\n1;2\n3;4\n5;6\n"
+    (tmp_path / "a.csv").write_bytes(mixed)
+    (tmp_path / "b.csv.gz").write_bytes(gzip.compress(mixed))
+    assert texts(bench("[ab].csv*", delimiter=";")) == [("a.csv", even), ("b.csv.gz", even)]
+    assert texts(bench("a.csv", encoding="cp1252")) == [("a.csv", even)]
+    (tmp_path / "c.csv").write_bytes(mixed.decode().encode("utf-16"))
+    assert texts(bench("c.csv", encoding="utf-16")) == [("c.csv", even)]
+
+
+@pytest.mark.parametrize("ends", [b"\n \n", b"\r\n \r\n", b"\r \r", b"\r\n \n"])
+def test_a_file_with_usual_line_ends_is_read_where_it_lies(
+    tmp_path: Path, bench: Bench, monkeypatch: pytest.MonkeyPatch, ends: bytes
+) -> None:
+    monkeypatch.setattr(plain_text, "BLOCK", 2)
+    first, second = ends.split(b" ")
+    (tmp_path / "a.csv").write_bytes(b"a,b" + first + b"1,2" + second + b"3,4" + second)
+    assert [piece.path for piece in bench("a.csv")] == [tmp_path / "a.csv"]
+
+
+def test_bytes_behind_the_data_of_a_gzip_file_are_not_called_a_cut(
+    tmp_path: Path, bench: Bench
+) -> None:
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b"a,b\n1,2\n") + b"trailing")
+    assert [piece.problem for piece in bench("a.csv.gz")] == [
+        "a.csv.gz goes on behind its gzip data with bytes that are none. Deliver it again without "
+        "them."
+    ]
 
 
 LINES = st.lists(

@@ -34,7 +34,12 @@ MARKS = (  # the longest first: UTF-32 begins like UTF-16
 # Bytes that are none of the encoding become one that is none of UTF-8 either, so that whoever reads
 # the result sets that line aside and no other.
 UNREADABLE = "kpi_pipeline.unreadable"
+LINE_END = re.compile(rb"\r*\n|\r")  # twice a return is of a text that was written as text twice
 SPOILED = re.compile("[\udc80-\udcff]")
+
+
+class TrailingBytesError(UnusableFileError):
+    """What follows the data of a gzip file is none."""
 
 
 def _unreadable(error: UnicodeError) -> tuple[str, int]:
@@ -76,6 +81,43 @@ def refuse_other_encoding(path: Path, name: str, encoding: str) -> None:
         raise UnusableFileError(
             f"{name} is not {declared}; leave out encoding in sources.yml where it is UTF-8."
         )
+
+
+def even_out(path: Path, name: str, target: Path) -> bool:
+    """Whether a text file has returns alone beside other line ends; then `target` has \\n alone.
+
+    At such a return DuckDB would take the first sign of the next line. Raises UnusableFileError when what follows a gzip file's data is none.
+    """
+    if not _has_lone_returns(path, name):
+        return False
+    held = b""
+    with _opened(path, name) as stream, target.open("wb") as out:
+        while block := stream.read(BLOCK):
+            block = held + block
+            text = block.rstrip(b"\r")  # an end may go on in the next block
+            held = block[len(text) :]
+            out.write(LINE_END.sub(b"\n", text))
+        out.write(b"\n" if held else b"")
+    return True
+
+
+def _has_lone_returns(path: Path, name: str) -> bool:
+    returns = feeds = pairs = 0
+    before = b""
+    try:
+        with _opened(path, name) as stream:
+            while block := stream.read(BLOCK):
+                feeds += block.count(b"\n")
+                if b"\r" in block or before == b"\r":
+                    returns += block.count(b"\r")
+                    pairs += block.count(b"\r\n")
+                    pairs += before == b"\r" and block.startswith(b"\n")
+                before = block[-1:]
+    except TrailingBytesError:
+        raise
+    except UnusableFileError:
+        return False  # whoever reads it all will say so
+    return feeds > 0 and returns != pairs
 
 
 def write_plain(source: Source, path: Path, name: str, target: Path) -> Table:
@@ -129,6 +171,11 @@ def _opened(path: Path, name: str) -> Iterator[IO[bytes]]:
             with gzip.open(stream) as inner:
                 yield cast("IO[bytes]", inner)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            if str(error).startswith("Not a gzipped file"):  # its beginning was one
+                raise TrailingBytesError(
+                    f"{name} goes on behind its gzip data with bytes that are none. Deliver it "
+                    "again without them."
+                ) from error
             raise UnusableFileError(
                 f"{name} cannot be decompressed; it may be cut off: {error}."
             ) from error

@@ -1,7 +1,7 @@
 """What the reader of workbooks does not tell of the cells of an XLSX sheet.
 
-Errors (`#N/A`, `#REF!`) and formulas whose result nobody computed before the file was written, which
-it gives as empty; and which cells show a percentage, of which it gives the number behind it.
+Errors (`#N/A`, `#REF!`) and formulas whose result nobody computed before the file was written: it
+gives them as empty. And which cells show a percentage: it gives the number behind it.
 """
 
 from __future__ import annotations

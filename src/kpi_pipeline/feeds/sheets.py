@@ -86,8 +86,8 @@ class Workbook:
         """Write a sheet's rows to `target` and say what they are.
 
         Dates and times are ISO text, spans of time h:mm:ss, percentages as they are shown (45.3%,
-        not the 0.453 behind it), whole numbers without decimals, numbers with the 15 digits a spreadsheet
-        shows, errors their name (`#N/A`), formulas nobody computed the formula. Raises
+        not the 0.453 behind it), whole numbers without decimals, numbers with the 15 digits a
+        spreadsheet shows, errors their name (`#N/A`), formulas nobody computed the formula. Raises
         UnusableFileError when the sheet ends before its header.
         """
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import re
 import tempfile
@@ -150,13 +151,29 @@ class _File:
         if self.source.format == "parquet":
             return Unpacked(0, self.file, self._named(path), name)
         plain_text.refuse_other_encoding(path, name, self.source.encoding)
+        is_wide = codecs.lookup(self.source.encoding).name.startswith(("utf-16", "utf-32"))
+        path = path if is_wide else self._evened_out(path, name)
         if plain_text.is_ready(self.source):
             return Unpacked(0, self.file, self._named(path), name)
         target = self._next([".csv"])
         table = plain_text.write_plain(self.source, path, name, target)
+        target = self._evened_out(target, name) if is_wide else target
         return Unpacked(
             0, self.file, target, name, header_row=table.header_row, dropped=table.dropped
         )
+
+    def _evened_out(self, path: Path, name: str) -> Path:
+        """The path, or that of the same text without returns alone beside other line ends.
+
+        Logs are made readable by their own reader; zstd is read by DuckDB alone.
+        """
+        if self.source.format == "access_log":
+            return path
+        with path.open("rb") as stream:
+            if stream.read(4) == plain_text.ZSTD:
+                return path
+        target = self._next([])
+        return target if plain_text.even_out(path, name, target) else path
 
     def _named(self, path: Path) -> Path:
         """The path, or a link to it where DuckDB would take its name for something else.
