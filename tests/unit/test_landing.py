@@ -8,6 +8,7 @@ import hmac
 import json
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
@@ -327,6 +328,17 @@ def test_single_events_of_several_currencies_are_not_added(tmp_path: Path) -> No
     assert b.quarantine(piece, "value, expected") == [
         ("EUR", "one currency"),
         ("USD", "one currency"),
+    ]
+
+
+def test_costs_of_single_events_are_rounded_as_a_sum(tmp_path: Path) -> None:
+    events = Aggregate("at", "impressions", {"clicks": "click", "cost": "price"})
+    b = bench(tmp_path, replace(EXPOSURE, constants={"channel": "display"}, aggregate=events))
+    rows = "2024-06-30 10:00:00,0,0.00004\n" * 3600 + "2024-06-30 11:00:00,1,0.00125\n" * 1000
+    b.write("e.csv", "at,click,price\n" + rows)
+    (piece,) = b.land("exposure", [DAY])
+    assert b.rows(piece, "exposure", "impressions, clicks, cost") == [
+        (4600, 1000, Decimal("1.3940"))
     ]
 
 

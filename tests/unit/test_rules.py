@@ -83,6 +83,9 @@ def test_counts_are_read_in_the_declared_notation(
         (",123", ".", ",", SEPARATED),
         ("1,,234", ".", ",", SEPARATED),
         ("1 234,567", ".", " ", SEPARATED),
+        ("0,125", ".", ",", "begins with 0, so it is not grouped in thousands"),
+        ("-012.345,5", ",", ".", "begins with 0, so it is not grouped in thousands"),
+        ("0,125", ".", "", SEPARATED),
         ("12.3 %", ".", "", "has a percent sign; say in percent_of what it is a share of"),
         ("€12", ".", "", "has a currency; expected the number alone"),
         ("12 USD", ".", "", "has a currency; expected the number alone"),
@@ -267,6 +270,17 @@ def test_a_mean_price_becomes_a_cost() -> None:
         "a mean as 83.5",
         "is negative or too large",
     )
+
+
+def test_what_will_be_added_keeps_the_decimals_of_each_row() -> None:
+    row = {"date": "2024-06-30", "impressions": "900", "clicks": "7", "cost": "0.0000412345"}
+    for added in ({"on_repeat": "sum"}, {"aggregate": Aggregate("date", "impressions")}):
+        source = replace(ADS, **added)  # type: ignore[arg-type]
+        assert judged(source, row).values["cost"] == Decimal("0.0000412345")
+        huge = judged(source, {**row, "cost": "1e14"}).fault
+        assert huge is not None
+        assert huge[3] == "is too large"
+    assert judged(ADS, row).values["cost"] == 0
 
 
 def test_a_share_can_be_of_a_share() -> None:

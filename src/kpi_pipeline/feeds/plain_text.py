@@ -84,9 +84,10 @@ def refuse_other_encoding(path: Path, name: str, encoding: str) -> None:
 
 
 def even_out(path: Path, name: str, target: Path) -> bool:
-    """Whether a text file has returns alone beside other line ends; then `target` has \\n alone.
+    """Whether a text file has returns alone beside other line ends; then `target` has line feeds.
 
-    At such a return DuckDB would take the first sign of the next line. Raises UnusableFileError when what follows a gzip file's data is none.
+    At such a return DuckDB would take the first sign of the next line. Raises UnusableFileError
+    when what follows a gzip file's data is none.
     """
     if not _has_lone_returns(path, name):
         return False

@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 
 from kpi_pipeline.feeds import formats
-from kpi_pipeline.feeds.contracts import SQL_TYPES, FeedTable
+from kpi_pipeline.feeds.contracts import FeedTable
 from kpi_pipeline.feeds.found import SourceFile
 from kpi_pipeline.feeds.reading import FileRead
 from kpi_pipeline.feeds.relation import Relation
@@ -73,7 +73,7 @@ class Judged:
         self.day_only = day_only
         kept = [c for c in table.columns if not day_only or c.name in (table.day_column, "grain")]
         self.columns = [c.name for c in kept]
-        typed = ", ".join(f"{name_of(c.name)} {SQL_TYPES[c.type]}" for c in kept)
+        typed = ", ".join(f"{name_of(c.name)} {rules.sql_type(source, table, c)}" for c in kept)
         # a long `in` would become a join, which does not keep the rows' order
         connection.execute("set disabled_optimizers = 'in_clause'")
         connection.execute(

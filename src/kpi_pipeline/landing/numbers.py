@@ -19,6 +19,8 @@ GROUPS = {
     "’": "['’]",
 }
 MONEY = "DECIMAL(18, 4)"
+# What is added is rounded once, as a sum: the cost of one event may be far below a cent
+ADDEND = "DECIMAL(24, 10)"
 PERCENT = "DECIMAL(15, 12)"
 # Two of at most 18 digits would multiply into one of 18, which overflows; these have 19.
 SHARE = "DECIMAL(19, 14)"
@@ -31,7 +33,7 @@ UNREAD = "cannot be read as declared"
 class Notation:
     """How numbers are written: `decimal` before the fraction, `thousands` between groups of three.
 
-    Groups are optional, but where they are they must be right: 1,234 and 1234, never 1,23.
+    Groups are optional, but where they are they must be right: 1,234 and 1234, never 1,23 or 0,123.
     """
 
     decimal: str = "."
@@ -46,7 +48,7 @@ class Notation:
         """Regular expression of the digits before the fraction."""
         if not self.thousands:
             return r"\d+"
-        return rf"(\d{{1,3}}({GROUPS[self.thousands]}\d{{3}})+|\d+)"
+        return rf"([1-9]\d{{0,2}}({GROUPS[self.thousands]}\d{{3}})+|\d+)"
 
     @property
     def point(self) -> str:
@@ -138,7 +140,10 @@ def reason(text: str, notation: Notation, is_whole: bool) -> str:
     ]
     if not notation.thousands:
         grouped = "looks grouped in thousands; say how in thousands_separator"
-        cases.append((_is(bare, r"[+-]?\d{1,3}([.,]\d{3})+"), grouped))
+        cases.append((_is(bare, r"[+-]?[1-9]\d{0,2}([.,]\d{3})+"), grouped))
+    else:
+        leading = rf"[+-]?0\d{{0,2}}({GROUPS[notation.thousands]}\d{{3}})+({notation.point}\d*)?"
+        cases.append((_is(bare, leading), "begins with 0, so it is not grouped in thousands"))
     if is_whole:
         cases.append((_is(bare, notation.number), "is not whole"))
     cases += [

@@ -35,7 +35,8 @@ class Rule:
 
     value: SQL of what was delivered, NULL when absent. typed: SQL over `v_<column>`, the share
     itself where the column is given as one (see `shared`). expected: for people. reason: SQL over
-    `v_<column>` of why it could not be typed. is_text: `value` is text, not typed already.
+    `v_<column>` of why it could not be typed. is_text: `value` is text, not typed already. sql_type: of
+    `typed`, or of the figure a share becomes.
     """
 
     column: Column
@@ -45,6 +46,7 @@ class Rule:
     reason: str
     share: Share | None = None
     is_text: bool = True
+    sql_type: str = "VARCHAR"
 
     @property
     def delivered(self) -> str:
@@ -63,9 +65,17 @@ def rules_of(
     return [
         _passed(column)
         if column.name in typed
-        else _rule(source, column, zone, column.name in available)
+        else _rule(source, table, column, zone, column.name in available)
         for column in table.columns
     ]
+
+
+def sql_type(source: Source, table: FeedTable, column: Column) -> str:
+    """What a value is held as until it lands: finer than it lands where it will be added."""
+    is_added = source.aggregate is not None or (
+        source.on_repeat == "sum" and table.day_rule != "instant"
+    )
+    return numbers.ADDEND if column.type == "decimal" and is_added else SQL_TYPES[column.type]
 
 
 def shared(rules: list[Rule]) -> list[str]:
@@ -84,7 +94,7 @@ def _figure(name: str, by_name: Mapping[str, Rule]) -> str:
     if rule.share is None:
         return name_of(name)
     of = _figure(rule.share.of, by_name)
-    return f"try_cast({name_of(name)} * {of} as {SQL_TYPES[rule.column.type]})"
+    return f"try_cast(try({name_of(name)} * {of}) as {rule.sql_type})"
 
 
 def local_date(table: FeedTable, zone: str) -> str:
@@ -133,8 +143,9 @@ def _passed(column: Column) -> Rule:
     )
 
 
-def _rule(source: Source, column: Column, zone: str, is_available: bool) -> Rule:
+def _rule(source: Source, table: FeedTable, column: Column, zone: str, is_available: bool) -> Rule:
     name = name_of(column.name)
+    held = sql_type(source, table, column)
     notation = Notation(source.decimal_separator, source.thousands_separator)
     time_format = source.time_format
     share = source.shares.get(column.name)
@@ -154,10 +165,11 @@ def _rule(source: Source, column: Column, zone: str, is_available: bool) -> Rule
     return Rule(
         column,
         value,
-        _typed(source, column, text, notation, time_format, zone),
+        _typed(source, column, text, notation, time_format, zone, held),
         _expected(column, notation, time_format, share),
         _reason(column, text, notation, time_format, share),
         share,
+        sql_type=held,
     )
 
 
@@ -168,6 +180,7 @@ def _typed(
     notation: Notation,
     time_format: str | None,
     zone: str,
+    held: str,
 ) -> str:
     share = source.shares.get(column.name)
     if column.type in ("text", "identifier"):
@@ -192,11 +205,11 @@ def _typed(
     elif column.type == "count":
         number = numbers.whole(text, notation)
     else:
-        number = numbers.decimal(text, notation)
+        number = numbers.decimal(text, notation, held)
     if not _is_duration(column):
         return number
-    sql_type = numbers.MEAN if share is not None else SQL_TYPES[column.type]
-    return f"coalesce({number}, try_cast({numbers.duration(text, notation)} as {sql_type}))"
+    wanted = numbers.MEAN if share is not None else held
+    return f"coalesce({number}, try_cast({numbers.duration(text, notation)} as {wanted}))"
 
 
 def _expected(
