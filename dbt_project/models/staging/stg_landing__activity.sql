@@ -14,7 +14,7 @@ repeats_removed as (
     select *
     from activity
     qualify row_number() over (
-        partition by product_id, local_date, event_id order by occurred_at, user_id, kind
+        partition by product_id, local_date, event_id order by occurred_at, user_id, kind, value, currency
     ) = 1
 ),
 
@@ -25,6 +25,8 @@ excluded_users_removed as (
         event_id,
         user_id,
         kind,
+        currency,
+        value,
         occurred_at
     from repeats_removed as a
     where
