@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from kpi_pipeline.feeds.contracts import FEEDS, Column, FeedTable
 from kpi_pipeline.landing import rules
 from kpi_pipeline.landing.judge import wanted_of
+from kpi_pipeline.landing.refusing import OTHER_DAY
 from kpi_pipeline.periods import GRAINS
 from kpi_pipeline.workspace.model import Share, Source
 
@@ -111,6 +112,8 @@ def remedies(
     if column.name in source.constants and column.name != "grain":
         given = f"{column.name}: {source.constants[column.name]}"
         return [Remedy(f"Correct `constants: {{{given}}}` in sources.yml.")]
+    if reason == OTHER_DAY:
+        return [_of_another_day(table)]
     if reason == "is missing" or not values:
         return [_of_missing(source, table, column)]
     if column.name == "grain":
@@ -276,6 +279,15 @@ def _of_nothing(
     tokens = json.dumps([*known, *values], ensure_ascii=False)
     which = "it" if rows == 1 else f"all {rows}"
     yield Remedy(f"`null_tokens: {tokens}` in sources.yml reads {which}, as no value.", rows)
+
+
+def _of_another_day(table: FeedTable) -> Remedy:
+    """A row of another day than its file's."""
+    once = " and `dedupe_across_files: last_file`" if table.day_rule != "instant" else ""
+    return Remedy(
+        "A file named for a day gives that day alone. If files hold days before theirs too, "
+        f"`restates_days: 3` (as many as they do){once} in sources.yml read them."
+    )
 
 
 def _of_missing(source: Source, table: FeedTable, column: Column) -> Remedy:

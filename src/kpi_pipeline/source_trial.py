@@ -293,6 +293,7 @@ def _account(
         "create temp table requested as select distinct local_date as day from judged "
         "where local_date is not null"
     )
+    refusing.refuse_other_days(connection, source, table, reads)
     dedupe.drop_repeats_across_files(connection, source, table)
     if keeping.adds_up(source, table):
         refusing.refuse_to_add(connection, table, declared.currency)

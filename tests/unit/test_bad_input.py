@@ -321,6 +321,166 @@ def test_a_time_without_zone_is_in_the_zone_of_its_source(company: Company, zone
     assert company.rows("hour(occurred_at)::int") == [10 if zone == "UTC" else 14]
 
 
+# --- rows of no day, or of another one -----------------------------------------------------------
+
+
+def statuses(company: Company, feed: str = "traffic") -> list[str]:
+    return [company.slice(day, feed).status for day in DAYS]
+
+
+UNDATED = visits("28.06.2024,a,m,c,d,1", "29.06.2024,b,m,c,d,2")
+UNDATED_ROWS = [
+    ("t2.csv", 2, "date", "a date as 2024-06-30", "cannot be read as declared"),
+    ("t2.csv", 3, "date", "a date as 2024-06-30", "cannot be read as declared"),
+]
+
+
+def test_days_that_landed_are_refused_and_not_absent_when_no_row_shows_a_day(
+    company: Company,
+) -> None:
+    company.declare("t*.csv", feed="traffic")
+    company.write("t2.csv", visits(*(f"{day},a,m,c,d,1" for day in DAYS[:2])))
+    assert company.land("traffic") == (0, "")
+    assert statuses(company) == ["landed", "landed", "absent"]
+    company.write("t2.csv", UNDATED)
+    for _ in range(2):  # a second time they have not landed before
+        code, said = company.land("traffic")
+        assert code == 1
+        assert said == (
+            f"traffic of website on {DAYS[0]}, {DAYS[1]}, {DAY} is rejected: t2.csv: the day "
+            "of its 2 rows cannot be read (row 2: date is '28.06.2024', expected a date as "
+            "2024-06-30). It may be this day."
+        )
+        assert statuses(company) == ["rejected"] * 3
+        assert company.aside(DAY, "traffic") == UNDATED_ROWS
+
+
+def test_a_file_without_a_readable_day_goes_to_quarantine_beside_files_that_have_some(
+    company: Company,
+) -> None:
+    company.declare("t*.csv", feed="traffic")
+    company.write("t1.csv", visits(*(f"{day},a,m,c,d,1" for day in DAYS)))
+    company.write("t2.csv", UNDATED)
+    assert company.land("traffic") == (0, "")
+    assert statuses(company) == ["landed"] * 3
+    found = [company.aside(day, "traffic") for day in DAYS]
+    assert found == [[], [], UNDATED_ROWS]
+    piece = company.slice(feed="traffic")
+    assert (piece.read, piece.landed, piece.quarantined) == (3, 1, 2)
+
+
+def test_a_day_that_had_come_is_refused_when_the_rest_of_its_file_shows_no_day(
+    company: Company,
+) -> None:
+    company.declare("t*.csv", feed="traffic")
+    company.write("t2.csv", visits(*(f"{day},a,m,c,d,1" for day in DAYS)))
+    assert company.land("traffic") == (0, "")
+    company.write("t2.csv", UNDATED + f"{DAY},a,m,c,d,1\n")
+    code, said = company.land("traffic")
+    assert code == 1
+    assert "t2.csv: the day of 2 rows among others cannot be read (row 2: date is '28.06" in said
+    assert statuses(company) == ["rejected", "rejected", "landed"]
+    assert company.rows("visits::int", DAY, "traffic") == [1]
+
+
+def test_a_day_of_which_all_rows_are_in_quarantine_is_not_0(company: Company) -> None:
+    company.declare("t*.csv", feed="traffic")
+    company.write("t1.csv", visits(*(f"{day},a,m,c,d,{n - 1}" for n, day in enumerate(DAYS))))
+    code, said = company.land("traffic")
+    assert (code, said) == (
+        1,
+        f"traffic of website on {DAYS[0]} is rejected: traffic: its only row of the day went to "
+        "quarantine, so it is not 0.",
+    )
+    assert statuses(company) == ["rejected", "landed", "landed"]
+
+
+@pytest.mark.parametrize("name", ["t/{day}.csv", "t/{day}.csv.gz"])
+def test_an_empty_file_is_told(company: Company, name: str) -> None:
+    company.declare(name, feed="traffic")
+    for day in DAYS:
+        content = visits(f"{day},a,m,c,d,1").encode() if day != DAY else b""
+        path = name.format(day=day)
+        company.write(path, gzip.compress(content) if path.endswith(".gz") else content)
+    span = ["--from", str(DAYS[0]), "--to", str(DAY), "--at", AT, "--feed", "traffic"]
+    code, _, err = company.kpi("land", *span)
+    assert code == 0
+    assert err.count("is empty") == 1
+    path = name.format(day=DAY)
+    assert f"{path} is empty and has no header either; {DAY} counts as a day of 0." in err
+
+
+@pytest.mark.parametrize("restates", [0, 1])
+def test_a_row_of_another_day_than_its_file_lands_or_not_whatever_is_landed_with_it(
+    company: Company, restates: int
+) -> None:
+    company.declare("t/{day}.csv", feed="traffic", restates_days=restates)
+    company.write(f"t/{DAYS[0]}.csv", visits(f"{DAYS[0]},a,m,c,d,1"))
+    company.write(f"t/{DAYS[1]}.csv", visits(f"{DAYS[1]},a,m,c,d,1"))
+    company.write(
+        f"t/{DAY}.csv",
+        visits(
+            f"{DAYS[0]},b,m,c,d,2",
+            f"{DAYS[1]},b,m,c,d,3",
+            f"{DAY},a,m,c,d,1",
+            "2024-07-01,a,m,c,d,1",
+            f"{DAYS[0]},b,m,c,d,many",
+        ),
+    )
+    found = []
+    for spans in ([(DAYS[0], DAY)], [(day, day) for day in DAYS]):
+        for first, last in spans:
+            span = ["--from", str(first), "--to", str(last), "--at", AT, "--feed", "traffic"]
+            assert company.kpi("land", *span)[0] == 0
+        found.append(
+            [
+                (
+                    company.rows("source, visits::int", day, "traffic"),
+                    [row[1:3] for row in company.aside(day, "traffic")],  # type: ignore[index]
+                )
+                for day in DAYS
+            ]
+        )
+    own = [("a", 1)]
+    rows = [(2, "date"), (5, "date"), (6, "visits")]
+    between = [*own, ("b", 3)] if restates else own
+    aside = rows if restates else [(2, "date"), (3, "date"), *rows[1:]]
+    assert found[0] == [(own, []), (between, []), (own, aside)]
+    assert found[1] == found[0]
+
+
+def test_a_lost_column_stops_the_days_of_its_file_alone(company: Company) -> None:
+    company.declare("t*.csv", feed="traffic", columns={"source": "Source"})
+    header = TRAFFIC.replace("source", "Source")
+    old = "".join(f"{day},a,m,c,d,1\n" for day in DAYS[:2])
+    company.write("t1.csv", f"{header}\n{old}")
+    assert company.land("traffic") == (0, "")
+    new = f"{TRAFFIC.replace('source', 'Quelle')}\n{DAY},a,m,c,d,1\n"
+    company.write("t2.csv", new)
+    code, said = company.land("traffic")
+    assert code == 1
+    assert said.startswith(f"traffic of website on {DAY} is rejected: t2.csv has no column")
+    assert statuses(company) == ["landed", "landed", "rejected"]
+    company.write("t2.csv", new.replace("date", "Datum"))
+    code, said = company.land("traffic")
+    assert code == 1
+    assert statuses(company) == ["rejected"] * 3
+
+
+def test_a_new_column_is_told_of_the_days_that_have_it(company: Company) -> None:
+    company.declare("t*.csv", feed="traffic")
+    company.write("t1.csv", visits(*(f"{day},a,m,c,d,1" for day in DAYS[:1])))
+    company.write("t2.csv", visits(f"{DAY},a,m,c,d,1").replace("\n", ",x\n"))
+    span = ["--from", str(DAYS[0]), "--to", str(DAY), "--at", AT, "--feed", "traffic"]
+    err = company.kpi("land", *span)[2]
+    assert next(line for line in err.splitlines() if "has new columns" in line).endswith(
+        f"traffic of website on {DAY} has new columns: 'x'. They are not landed; map under columns "
+        "in sources.yml what is needed."
+    )
+    assert err.count("has new columns") == 1
+    assert [company.slice(day, "traffic").unused_columns for day in DAYS] == [(), (), ("x",)]
+
+
 # --- the same thing twice ------------------------------------------------------------------------
 
 SAME = ("2024-06-30,a,m,c,d,5", "2024-06-30,a,m,c,d,5")
@@ -349,11 +509,14 @@ def test_a_key_that_comes_twice(
         assert company.rows("source, visits::int", feed="traffic") == [("a", last), ("b", 2)]
         assert company.slice(feed="traffic").dropped == 1
     else:
+        places = "t1.csv, row 4, and t2.csv, row 2" if files == 2 else "t1.csv, rows 4 and 5"
+        remedy = "where files overlap set dedupe_across_files: last_file"
+        remedy = remedy if files == 2 else "set on_repeat: sum"
         assert (code, said) == (
             1,
             f"traffic of website on {DAY} is rejected: traffic repeats 1 key, first date {DAY}, "
-            "source a, medium m, campaign c, device d; each may occur once (or set on_repeat: "
-            "sum).",
+            f"source a, medium m, campaign c, device d, in {places}; each may occur once "
+            f"(or {remedy}).",
         )
 
 

@@ -10,8 +10,10 @@ import duckdb
 
 from kpi_pipeline.feeds.contracts import SQL_TYPES, Column, FeedTable
 from kpi_pipeline.feeds.sql import name_of, quoted
+from kpi_pipeline.landing import counting
 from kpi_pipeline.workspace import Source
 
+PLACED = "placed_"  # views of good rows as they were read, with `name` and `number`
 AT_ONCE = 1_000_000  # rows
 NOT_ADDED = {"reach", "visitors", "new_visitors"}  # distinct people: a sum would be wrong
 
@@ -47,6 +49,7 @@ def keep(
     name: the source's, part of the ids it makes. number: of the source, in the product's feed.
     """
     kept, own = f"kept_{number}", good(days)
+    connection.execute(f"create temp table starts_{number} as from starts")
     if adds_up(source, table):
         values = ", ".join(_combined(column) for column in table.columns)
         keys = ", ".join(name_of(column) for column in table.key)
@@ -68,6 +71,11 @@ def keep(
         own = "true"
     else:
         connection.execute(f"alter table judged rename to {kept}")
+        connection.execute(
+            f"create temp view {PLACED}{table.name}_{number} as "
+            f"select name, {counting.NUMBER} as number, j.* from {kept} as j "
+            f"join starts_{number} as s using (file_no) where {own}"
+        )
     names = ", ".join(_landed(column) for column in table.columns)
     return f"select {names}, {quoted(product_id)} as product_id, local_date from {kept} where {own}"
 

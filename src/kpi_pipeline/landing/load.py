@@ -14,7 +14,18 @@ import duckdb
 from kpi_pipeline.errors import ConfigurationError
 from kpi_pipeline.feeds.contracts import FEEDS, FeedTable
 from kpi_pipeline.feeds.found import SourceFile, find
-from kpi_pipeline.landing import counting, dedupe, drift, judge, keeping, keyed, refusing, store
+from kpi_pipeline.feeds.reading import notes_of
+from kpi_pipeline.landing import (
+    counting,
+    dedupe,
+    drift,
+    judge,
+    keeping,
+    keyed,
+    refusing,
+    spoken,
+    store,
+)
 from kpi_pipeline.landing.arrivals import absence, latest_day, table_of
 from kpi_pipeline.landing.scratch import scratch_folder
 from kpi_pipeline.landing.span import Coverage, Range
@@ -94,6 +105,8 @@ def land(
         counts = Counter(piece.status for piece in done)
         said = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
         progress(f"{feed} of {product_id}: {said}")
+        for told in span.told:
+            progress(told)
         for earlier, piece in pairwise([span.before, *done]):
             if piece is not None and (sentence := drift.told(earlier, piece)):
                 progress(sentence)
@@ -138,6 +151,8 @@ def _land_product(
         if table.day_rule != "instant":
             refusing.refuse_repeats(connection, table, span)
     span.missing = absence(span.feed, span.covered)
+    refusing.refuse_undated(landing, span)
+    refusing.refuse_unusable(span)
     return store.write(connection, landing, scratch, tables, span)
 
 
@@ -152,7 +167,7 @@ def _load_source(
     table = table_of(source)
     found = find(source, root)
     is_daily = source.arrival == "file_per_day"
-    chosen = _files_for(found, table, span.days) if is_daily else found
+    chosen = _files_for(found, source, table, span.days) if is_daily else found
     scratch.mkdir()
     reads = judge.judge(connection, source, table, span.zone, chosen, scratch)
     if is_daily:
@@ -161,21 +176,29 @@ def _load_source(
     else:
         first, last = judge.span(connection, latest_day(span.at, span.zone))
         span.covered.append(Coverage(source, first=first, last=last))
+    refusing.refuse_other_days(connection, source, table, reads)
     dedupe.drop_repeats_across_files(connection, source, table)
     if keeping.adds_up(source, table):
         refusing.refuse_to_add(connection, table, span.currency)
     counting.number(connection, reads, is_daily)
-    refusing.refuse_unread(connection, reads, span, is_daily)
+    if not is_daily:
+        undated = counting.undated(connection, table)
+        counting.move_into(connection, undated, span.covered[-1], span)
+        span.undated += undated
+    days_of = spoken.days_of(connection, source, table, span, reads, scratch)
+    refusing.refuse_unread(connection, reads, span, days_of)
     refusing.refuse_changed(chosen, span, is_daily)
     counting.quarantine(connection, table, span)
-    counting.count(connection, span)
-    refusing.refuse_lost_columns(source, table, name, reads, span, is_daily)
+    counting.count(connection, table, span)
+    refusing.refuse_lost_columns(source, table, name, reads, span, days_of)
+    span.told += spoken.empty(source, reads, span)
+    span.told += notes_of(reads)
 
 
 def _files_for(
-    found: Sequence[SourceFile], table: FeedTable, days: Sequence[date]
+    found: Sequence[SourceFile], source: Source, table: FeedTable, days: Sequence[date]
 ) -> list[SourceFile]:
-    """The files of those days; with the days around them where files may be cut in another zone."""
-    around = (-1, 0, 1) if table.day_rule == "instant" else (0,)
-    near = {day + timedelta(days=shift) for day in days for shift in around}
+    """The files in which rows of those days may stand."""
+    early, late = spoken.reach(source, table)
+    near = {day + timedelta(days=shift) for day in days for shift in range(-early, late + 1)}
     return [file for file in found if file.day in near]

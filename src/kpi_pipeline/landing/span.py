@@ -22,11 +22,23 @@ class Coverage:
     last: date | None = None
 
 
+@dataclass(frozen=True)
+class Undated:
+    """A file with rows whose day cannot be read; is_whole: that is so of all its rows."""
+
+    file_no: int
+    is_whole: bool
+    said: str
+
+
 @dataclass
 class Range:
     """Counts of source rows by day, why days are rejected, and which of them have arrived.
 
-    zone, currency: the product's. before: the slice that landed last before the range.
+    zone, currency: the product's. before: the slice that landed last before the range. tallies: by
+    table and day, rows `quarantined` and `used`, which landed or were dropped as what they are.
+    columns, unused_columns: those of the files that speak for a day. told: sentences about what
+    landed all the same.
     """
 
     feed: Feed
@@ -41,8 +53,15 @@ class Range:
     landed: Counter[date] = field(default_factory=Counter)
     quarantined: Counter[date] = field(default_factory=Counter)
     dropped: dict[date, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    columns: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    unused_columns: set[str] = field(default_factory=set)
+    tallies: dict[tuple[str, date], Counter[str]] = field(
+        default_factory=lambda: defaultdict(Counter)
+    )
+    columns: dict[date, dict[str, set[str]]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(set))
+    )
+    unused_columns: dict[date, set[str]] = field(default_factory=lambda: defaultdict(set))
+    undated: list[Undated] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
     problems: dict[date, list[str]] = field(default_factory=lambda: defaultdict(list))
     covered: list[Coverage] = field(default_factory=list)
     missing: Callable[[date], str | None] = lambda _day: None

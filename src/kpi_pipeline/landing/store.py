@@ -176,10 +176,10 @@ def _piece(
         dropped_by=dropped_by,
         first_at=min(firsts, default=None),
         last_at=max(lasts, default=None),
-        columns={n: tuple(sorted(c)) for n, c in span.columns.items()}
+        columns={n: tuple(sorted(c)) for n, c in span.columns[day].items()}
         if status == "landed"
         else {},
-        unused_columns=tuple(sorted(span.unused_columns)) if status == "landed" else (),
+        unused_columns=tuple(sorted(span.unused_columns[day])) if status == "landed" else (),
     )
 
 
