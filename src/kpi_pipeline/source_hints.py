@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kpi_pipeline.feeds.contracts import FeedTable
-from kpi_pipeline.feeds.reading import ONE_COLUMN, FileRead
+from kpi_pipeline.feeds.reading import ONE_COLUMN, FileRead, notes_of
 from kpi_pipeline.feeds.stores import is_url
 from kpi_pipeline.feeds.unpacked import Unpacked, unpack
 from kpi_pipeline.landing.judge import required_of, wanted_of
@@ -59,6 +59,7 @@ def hints(
         yield from _products(source, seen)
     if source.arrival == "covering":
         yield from _covering(source, table, days)
+    yield from notes_of(reads)
 
 
 def _other_names(source: Source, root: Path) -> Iterator[str]:

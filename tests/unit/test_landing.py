@@ -12,11 +12,12 @@ from decimal import Decimal
 from pathlib import Path
 
 import duckdb
+import openpyxl
 import pytest
 from landing_workspace import AT, KEY, Bench
 
 from kpi_pipeline.errors import ConfigurationError
-from kpi_pipeline.landing import arrival, keyed, land_organisation
+from kpi_pipeline.landing import arrival, keyed, land, land_organisation
 from kpi_pipeline.runlog import RunLog
 from kpi_pipeline.slices import read_slice
 from kpi_pipeline.workspace import Aggregate, OrgColumn, Source, Table
@@ -339,6 +340,21 @@ def test_costs_of_single_events_are_rounded_as_a_sum(tmp_path: Path) -> None:
     (piece,) = b.land("exposure", [DAY])
     assert b.rows(piece, "exposure", "impressions, clicks, cost") == [
         (4600, 1000, Decimal("1.3940"))
+    ]
+
+
+def test_sheets_that_are_not_read_are_told(tmp_path: Path) -> None:
+    b = bench(tmp_path, replace(TRAFFIC, files="b.xlsx", format="xlsx"))
+    book = openpyxl.Workbook()
+    for sheet in (book.worksheets[0], book.create_sheet("July")):
+        sheet.append(["date", "visits"])
+        sheet.append(["2024-06-30", 1])
+    book.save(tmp_path / "b.xlsx")
+    said: list[str] = []
+    land(b.settings, b.workspace, "traffic", ["p"], [DAY], AT, "run-1", said.append)
+    assert said[1:] == [
+        "b.xlsx: only the sheet 'Sheet' is read, not 'July'; say in `sheets` of sources.yml which "
+        "are."
     ]
 
 

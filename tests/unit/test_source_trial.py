@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -328,6 +329,21 @@ def test_line_ends_of_several_kinds_lose_no_row(place: Place, content: bytes) ->
     assert (trial.landed, trial.quarantined, trial.problems) == (3, 0, ())
     assert [(row[1], row[5]) for row in trial.rows] == [("a", "15"), ("b", "25"), ("c", "35")]
     assert {column.name: column.shape for column in trial.seen}["visits"] == "whole numbers"
+
+
+def test_a_zip_with_something_else_in_it_is_told_with_its_option(place: Place) -> None:
+    with zipfile.ZipFile(place.workspace / "z.zip", "w") as archive:
+        archive.writestr("a.csv", "DATE,visits\n2024-06-01,3\n")
+        archive.writestr("readme.txt", "Visits of june\n")
+    assert place.tried(f"{VISITS}, files: z.zip").problems == (
+        "z.zip/a.csv has no column 'date'; it has DATE, visits. Did you mean 'DATE'? If it is no "
+        "file to read, say in `member` which of the ZIP are.",
+        "z.zip/readme.txt has no column 'date'; it has Visits of june. If it is no file to read, "
+        "say in `member` which of the ZIP are.",
+    )
+    trial = place.tried(f'{VISITS}, files: z.zip, member: "*.CSV"')
+    assert trial.hints == ("z.zip: member: *.CSV of sources.yml passes over 'a.csv'.",)
+    assert "no file that matches member" in trial.problems[0]
 
 
 def test_rows_of_other_products_are_counted_apart(place: Place) -> None:

@@ -379,6 +379,32 @@ def test_sheets_are_chosen_by_name_and_keep_their_row_numbers(tmp_path: Path, be
     ]
 
 
+def test_sheets_with_cells_that_are_not_read_are_told(tmp_path: Path, bench: Bench) -> None:
+    cells: Grid = {"A1": "day", "A2": "2024-06-01"}
+    book(tmp_path / "b.xlsx", June=cells, July=cells, Empty={}, August=cells)
+    notes = [piece.notes for piece in bench("b.xlsx", "xlsx")]
+    assert notes == [
+        (
+            "b.xlsx: only the sheet 'June' is read, not 'July', 'August'; say in `sheets` of "
+            "sources.yml which are.",
+        )
+    ]
+    assert [piece.notes for piece in bench("b.xlsx", "xlsx", sheets=("June", "Ju*"))] == [(), ()]
+
+
+def test_members_that_are_passed_over_for_their_ending_are_told(
+    tmp_path: Path, bench: Bench
+) -> None:
+    members = dict.fromkeys(("a.csv", "in/B.CSV", "c.csv.gz", "readme.txt"), b"day\n")
+    zipped(tmp_path / "z.zip", **members)
+    (piece,) = bench("z.zip", member="*.csv")
+    assert (piece.name, piece.notes) == (
+        "z.zip/a.csv",
+        ("z.zip: member: *.csv of sources.yml passes over 'c.csv.gz', 'in/B.CSV'.",),
+    )
+    assert all(piece.notes == () for piece in bench("z.zip"))
+
+
 def test_rows_around_the_table_of_a_sheet_are_dropped_by_rule(tmp_path: Path, bench: Bench) -> None:
     lines = ["Report", "", "day", "", "1", "2", "Total", "3", "", "footer", "more", "", "last"]
     book(tmp_path / "b.xlsx", S={f"B{n}": text for n, text in enumerate(lines, 1) if text})

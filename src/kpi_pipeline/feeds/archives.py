@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 import shutil
 import zlib
 from pathlib import Path
@@ -57,13 +58,8 @@ def members(archive: ZipFile, name: str, pattern: str) -> list[ZipInfo]:
 
     What macOS adds and files that begin with a dot are none. Raises UnusableFileError for none.
     """
-    files = [info for info in archive.infolist() if not info.is_dir() and not _is_hidden(info)]
-    found = [
-        info
-        for info in files
-        if fnmatch.fnmatchcase(path_of(info), pattern)
-        or fnmatch.fnmatchcase(path_of(info).rpartition("/")[2], pattern)
-    ]
+    files = _files(archive)
+    found = [info for info in files if _matches(path_of(info), pattern)]
     if not files:
         raise UnusableFileError(f"{name} is an empty ZIP.")
     if not found:
@@ -73,6 +69,18 @@ def members(archive: ZipFile, name: str, pattern: str) -> list[ZipInfo]:
             f"{name} has no file that matches member: {pattern}; it has {listed}{more}."
         )
     return sorted(found, key=lambda info: in_order(path_of(info)))
+
+
+def passed_over(archive: ZipFile, pattern: str) -> list[str]:
+    """Files that the pattern misses, but would not in small letters or unpacked, in order."""
+    paths = [path_of(info) for info in _files(archive)]
+    missed = [path for path in paths if not _matches(path, pattern)]
+    near = [
+        path
+        for path in missed
+        if _matches(re.sub(r"\.(gz|zst)$", "", path.lower()), pattern.lower())
+    ]
+    return sorted(near, key=in_order)
 
 
 def path_of(info: ZipInfo) -> str:
@@ -91,6 +99,16 @@ def extract(archive: ZipFile, info: ZipInfo, name: str, target: Path) -> None:
             shutil.copyfileobj(stream, out, BLOCK)
     except DAMAGE as error:
         raise UnusableFileError(f"{name} is damaged: {error}.") from error
+
+
+def _files(archive: ZipFile) -> list[ZipInfo]:
+    return [info for info in archive.infolist() if not info.is_dir() and not _is_hidden(info)]
+
+
+def _matches(path: str, pattern: str) -> bool:
+    return fnmatch.fnmatchcase(path, pattern) or fnmatch.fnmatchcase(
+        path.rpartition("/")[2], pattern
+    )
 
 
 def _is_hidden(info: ZipInfo) -> bool:

@@ -22,6 +22,7 @@ from kpi_pipeline.lacking import raise_if_lacking
 from kpi_pipeline.workspace import Source
 
 LINE_END = re.compile(r"\r\n|\n|\r")
+NOTED = 3
 LONGEST_LINE = 16 * 1024 * 1024
 ONE_COLUMN = (
     "delim = '\x01', quote = '', escape = '', header = false, auto_detect = false, "
@@ -190,11 +191,27 @@ class Reader:
             return f"{name} has the column {twice[0]!r} more than once."
         for column in self.required:
             if column not in scanned.columns:
-                near = difflib.get_close_matches(column, scanned.columns, 1, 0.5)
-                hint = f" Did you mean {near[0]!r}?" if near else ""
+                near = nearest(column, scanned.columns)
+                hint = f" Did you mean {near!r}?" if near else ""
+                if name.startswith(f"{scanned.file.file.name}/") and self.source.member == "*":
+                    hint += " If it is no file to read, say in `member` which of the ZIP are."
                 listed = ", ".join(scanned.columns)
                 return f"{name} has no column {column!r}; it has {listed}.{hint}"
         return None
+
+
+def nearest(column: str, columns: Sequence[str]) -> str | None:
+    """The one of the columns whose name is most like that, in small or capital letters."""
+    folded = {own.casefold(): own for own in reversed(columns)}
+    near = difflib.get_close_matches(column.casefold(), folded, 1, 0.5)
+    return folded[near[0]] if near else None
+
+
+def notes_of(reads: Sequence[FileRead]) -> list[str]:
+    """Sentences about what beside these files was not read."""
+    notes = [note for one in reads for note in one.file.notes]
+    more = [f"{len(notes) - NOTED} more files have such parts."] if len(notes) > NOTED else []
+    return notes[:NOTED] + more
 
 
 def whole_of(columns: Sequence[str]) -> str:

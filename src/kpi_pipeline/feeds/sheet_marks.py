@@ -22,6 +22,7 @@ BLOCK = 1 << 20
 TRACE = re.compile(
     rb"""\st\s*=\s*["']e["']|</(\w+:)?f>\s*(<(\w+:)?v\s*/>|<(\w+:)?v>\s*</|</)|<(\w+:)?f\s[^>]*/>\s*<[^v]"""
 )
+CELL = re.compile(rb"<(\w+:)?c[\s>]")
 REFERENCE = re.compile(r"([A-Z]+)([0-9]+)")
 PERCENT_FORMATS = {"9", "10"}  # 0% and 0.00%, which every workbook has
 UNSHOWN = re.compile(r'"[^"]*"|\\.|_.|\*.|\[[^]]*\]')  # in a number format: texts, colours, widths
@@ -53,6 +54,21 @@ def marks_of(path: Path, sheet: str) -> Marks:
         except (expat.ExpatError, KeyError) as error:
             raise UnusableFileError(f"Sheet {sheet!r} is damaged: {error}.") from error
     return cells.marks
+
+
+def has_cells(path: Path, sheet: str) -> bool:
+    """Whether there is a cell in the sheet of that name."""
+    rest = b""
+    with ZipFile(path) as archive:
+        try:
+            with archive.open(_member(archive, sheet)) as stream:
+                while block := stream.read(BLOCK):
+                    if CELL.search(rest + block):
+                        return True
+                    rest = block[-200:]
+        except (expat.ExpatError, KeyError):
+            return True  # whoever reads it will say what is wrong
+    return False
 
 
 def _member(archive: ZipFile, sheet: str) -> str:

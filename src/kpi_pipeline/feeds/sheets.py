@@ -21,7 +21,7 @@ from python_calamine import (
 
 from kpi_pipeline.feeds import archives
 from kpi_pipeline.feeds.contracts import FEEDS
-from kpi_pipeline.feeds.sheet_marks import marks_of
+from kpi_pipeline.feeds.sheet_marks import has_cells, marks_of
 from kpi_pipeline.feeds.table_edges import Dropped, TableEdges
 from kpi_pipeline.feeds.unusable import UnusableFileError
 
@@ -81,6 +81,17 @@ class Workbook:
         if not names:
             raise UnusableFileError(f"{self.name} has no sheet with cells.")
         return (visible or names)[:1]
+
+    def left_out(self, read: list[str]) -> list[str]:
+        """The visible sheets with cells that are not among those."""
+        return [
+            sheet.name
+            for sheet in self.book.sheets_metadata
+            if sheet.typ == SheetTypeEnum.WorkSheet
+            and sheet.visible == SheetVisibleEnum.Visible
+            and sheet.name not in read
+            and has_cells(self.path, sheet.name)
+        ]
 
     def write(self, sheet: str, source: Source, target: Path) -> Sheet:
         """Write a sheet's rows to `target` and say what they are.

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zipfile import ZipFile
 
 from kpi_pipeline.errors import PipelineError
 from kpi_pipeline.feeds import archives, plain_text, stores
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 COMPRESSED = ((plain_text.GZIP, ".gz"), (plain_text.ZSTD, ".zst"))
 UNSAFE = re.compile(r"[*?[\]{}=\udc80-\udcff]")
+LISTED = 5
 OLD_WORKBOOK = b"\xd0\xcf\x11\xe0"
 
 
@@ -36,7 +38,7 @@ class Unpacked:
     the source says, quotes doubled, the number of the row in the sheet as its first column and
     these after it. rows: how many rows of a sheet are in `path`. dropped: rows that are not in
     `path`; their lines are empty there, so the others keep their numbers. problem: a sentence;
-    then there is nothing to read.
+    then there is nothing to read. notes: sentences about what beside it is not read.
     """
 
     number: int
@@ -48,6 +50,7 @@ class Unpacked:
     rows: int | None = None
     dropped: tuple[Dropped, ...] = ()
     problem: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 def unpack(source: Source, files: Sequence[SourceFile], scratch: Path) -> tuple[Unpacked, ...]:
@@ -76,8 +79,17 @@ class _File:
         self.file = file
         self.folder = folder
         self.made = 0
+        self.notes: list[str] = []
 
     def unpack(self) -> Iterator[Unpacked]:
+        """The pieces of the file, the first of them with the notes."""
+        pieces = list(self._unpack())
+        yield from (
+            replace(piece, notes=tuple(self.notes) if place == 0 else ())
+            for place, piece in enumerate(pieces)
+        )
+
+    def _unpack(self) -> Iterator[Unpacked]:
         path, name = self.file.path, self.file.name
         try:
             if path is None:
@@ -117,6 +129,7 @@ class _File:
 
     def _open_archive(self, path: Path, name: str) -> Iterator[Unpacked]:
         with archives.opened(path, name) as archive:
+            self._note_members(archive, name)
             for info in archives.members(archive, name, self.source.member):
                 shown = f"{name}/{archives.path_of(info)}"
                 target = self._next(Path(archives.path_of(info)).suffixes)
@@ -126,9 +139,24 @@ class _File:
                 except UnusableFileError as error:
                     yield self._unusable(shown, error)
 
+    def _note_members(self, archive: ZipFile, name: str) -> None:
+        """Tell of files that are passed over, though they look like those that are read."""
+        passed = archives.passed_over(archive, self.source.member)
+        if passed:
+            self.notes.append(
+                f"{name}: member: {self.source.member} of sources.yml passes over "
+                f"{_listed(passed)}."
+            )
+
     def _open_workbook(self, path: Path, name: str) -> Iterator[Unpacked]:
         book = Workbook(path, name)
-        for sheet in book.sheets(self.source.sheets):
+        chosen = book.sheets(self.source.sheets)
+        if not self.source.sheets and (others := book.left_out(chosen)):
+            self.notes.append(
+                f"{name}: only the sheet {chosen[0]!r} is read, not {_listed(others)}; say in "
+                "`sheets` of sources.yml which are."
+            )
+        for sheet in chosen:
             shown = f"{name}, sheet {sheet}"
             target = self._next([".csv"])
             try:
@@ -197,6 +225,11 @@ class _File:
 
     def _unusable(self, name: str, error: UnusableFileError) -> Unpacked:
         return Unpacked(0, self.file, self.folder, name, problem=str(error))
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return ", ".join(map(repr, names[:LISTED])) + more
 
 
 def _no_workbook(path: Path, name: str) -> str:
