@@ -36,7 +36,8 @@ class Kpi(BaseModel):
 
     window: the days a value needs, for `is_complete`. is_cumulative: it keeps what is known so far
     when nothing of its period landed. tolerance: how far a mailed value may move before it is
-    restated. smallest_base: the denominator below which a ratio says little.
+    restated. smallest_base: the denominator below which a ratio says little. bounds: the lowest and
+    highest value there can be, None where there is none; a share's are 0 and 1, else the lowest is 0.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -63,6 +64,7 @@ class Kpi(BaseModel):
     )
     is_additive: bool
     is_cumulative: bool = False
+    bounds: tuple[float | None, float | None] | None = None
     misuse: str
     smallest_base: float
     tolerance: float

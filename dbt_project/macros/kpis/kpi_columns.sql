@@ -9,8 +9,11 @@
             {%- for column in node.columns.values() if column.config.meta.get('kpi') -%}
                 {%- set kpi = column.config.meta['kpi'] -%}
                 {%- if family is none or node.config.meta['family'] == family -%}
+                    {%- set bounds = kpi.get('bounds', [0, 1 if kpi.unit == 'share' else none]) -%}
                     {%- do found.append(dict(
                         kpi,
+                        lowest=bounds[0],
+                        highest=bounds[1],
                         kpi_id=column.name,
                         model=node.name,
                         family=node.config.meta['family'],

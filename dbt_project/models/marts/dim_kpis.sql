@@ -24,6 +24,9 @@ select
     {{ kpi.tolerance }}::double as tolerance,
     '{{ kpi.owner }}' as owner,
     {{ kpi.is_additive }} as is_additive,
+    {{ kpi.get('is_cumulative', false) }} as is_cumulative,
+    {{ kpi.lowest if kpi.lowest is not none else 'null' }}::double as lowest,
+    {{ kpi.highest if kpi.highest is not none else 'null' }}::double as highest,
     {{ kpi.sort }}::integer as sort
 {{ "union all" if not loop.last }}
 {% endfor %}
