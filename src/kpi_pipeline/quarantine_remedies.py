@@ -107,7 +107,7 @@ def remedies(
     """
     table = next(t for t in FEEDS[source.feed].tables if t.name == source.table)
     column = next((c for c in table.columns if c.name == column_name), None)
-    if column is None:
+    if column is None or source.format == "access_log":
         return _of_lines(source, column_name, reason, values)
     if column.name in source.constants and column.name != "grain":
         given = f"{column.name}: {source.constants[column.name]}"

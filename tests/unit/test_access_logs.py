@@ -139,7 +139,9 @@ def test_typed_columns_are_typed_and_the_others_text(tmp_path: Path) -> None:
     described = Log(tmp_path, combined()).connection.execute("describe result").fetchall()
     types = {name: kind for name, kind, *_ in described}
     broken = types.pop("broken")
-    assert broken == "STRUCT(expected VARCHAR, reason VARCHAR)"
+    assert broken.replace('"', "") == (
+        "STRUCT(expected VARCHAR, reason VARCHAR, column_name VARCHAR, value VARCHAR)"
+    )
     assert {name: kind for name, kind in types.items() if kind != "VARCHAR"} == {
         "file_no": "INTEGER",
         "n": "BIGINT",
@@ -495,8 +497,10 @@ def test_a_source_declares_its_own_methods_and_statuses(tmp_path: Path) -> None:
         (f'{ADDRESS} - - [{STAMP}] "GET / HTTP/1.1" 200 5\n'.encode(),
          "has no referrer and no user agent"),
         (combined(stamp="17/Mei/2015:10:05:03 +0000"),
-         "has no time such as [17/May/2015:10:05:03 +0000]"),
+         "its time is none such as [17/May/2015:10:05:03 +0000]"),
         (combined(stamp="31/Feb/2015:10:05:03 +0000"),
+         "its time is none such as [17/May/2015:10:05:03 +0000]"),
+        (combined().replace(f"[{STAMP}] ".encode(), b""),
          "has no time such as [17/May/2015:10:05:03 +0000]"),
         (combined(head=ADDRESS), "has no address before its time"),
         (combined(head="- - -"), "has no address before its time"),
@@ -518,7 +522,8 @@ def test_a_broken_line_is_named_and_takes_no_other_with_it(
         ('{"remote_addr": "203.0.113.7", "status', "is no JSON object"),
         ("[1]", "is no JSON object"),
         ('{"remote_addr": "203.0.113.7", "status": 200, "time": "soon"}',
-         "has no time that can be read"),
+         "its time cannot be read"),
+        ('{"remote_addr": "203.0.113.7", "status": 200}', "has no time that can be read"),
         ('{"time": "2015-05-17T10:05:03Z", "status": 200}', "has no address"),
         ('{"time": "2015-05-17T10:05:03Z", "remote_addr": "203.0.113.7"}',
          "has no status of three digits"),
@@ -528,6 +533,35 @@ def test_a_broken_json_line_is_named(tmp_path: Path, line: str, reason: str) -> 
     log = Log(tmp_path, f"{line}\n".encode(), log_format="nginx_json")
     assert log.broken == [(1, "a line that is a JSON object", reason)]
     assert ADDRESS not in str(log.select("*"))
+
+
+def test_a_time_or_status_that_cannot_be_read_is_shown(tmp_path: Path) -> None:
+    log = Log(
+        tmp_path,
+        combined(stamp="31/Feb/2015:10:05:03 +0000")
+        + combined(status="2000")
+        + combined(stamp="soon")
+        + combined(status="192.0.2.1")
+        + b"junk\n",
+    )
+    shown = "broken.column_name, broken.value"
+    assert log.select(shown) == [
+        ("occurred_at", "[31/Feb/2015:10:05:03 +0000]"),
+        ("status", "2000"),
+        ("occurred_at", None),
+        ("status", None),
+        (None, None),
+    ]
+    (tmp_path / "json").mkdir()
+    record = {"time": "2015-02-31T10:05:03Z", "remote_addr": ADDRESS, "status": 200}
+    log = Log(tmp_path / "json", json.dumps(record).encode(), log_format="nginx_json")
+    assert log.select(shown) == [("occurred_at", "2015-02-31T10:05:03Z")]
+    (tmp_path / "w3c").mkdir()
+    lines = (
+        "#Fields: date time c-ip cs-method cs-uri-stem sc-status\n2015-02-31 10:05:03 {} GET / {}\n"
+    )
+    log = Log(tmp_path / "w3c", lines.format(ADDRESS, 200).encode(), log_format="w3c")
+    assert log.select(shown, "broken is not null") == [("occurred_at", "2015-02-31 10:05:03")]
 
 
 def test_odd_bytes_and_blank_lines_lose_nothing_and_move_nothing(tmp_path: Path) -> None:
@@ -736,6 +770,45 @@ def test_the_visitors_own_address_is_taken_out_of_what_is_kept(tmp_path: Path) -
         "address",
         "http://address/",
     )
+
+
+@pytest.mark.parametrize(
+    ("client", "path", "kept"),
+    [
+        ("2001:db8::1", "/a?ip=2001%3Adb8%3a%3A1", "/a?ip=address"),
+        ("2001:db8::1", "/a?ip=2001:DB8::1&n=2001:db8::12", "/a?ip=address&n=2001:db8::12"),
+        ("2A02:db8::1", "/2a02:db8::1,2a02:DB8::1", "/address,address"),
+        ("::1", "/a?ip=%3A%3A1", "/a?ip=address"),
+        ("::ffff:203.0.113.7", "/b?ip=203.0.113.7", "/b?ip=address"),
+        ("::ffff:203.0.113.7", "/b?ip=%3A%3Affff%3A203.0.113.7", "/b?ip=%3A%3Affff%3Aaddress"),
+        ("203.0.113.7", "/a?u=%3D203%2E0%2e113%252E7", "/a?u=%3Daddress"),
+        ("203.0.113.7", "/a?u=%20203.0.113.7%26", "/a?u=%20address%26"),
+        ("203.0.113.7", "/v203.0.113.7,203.0.113.7", "/vaddress,address"),
+        ("203.0.113.7:1234", "/203.0.113.7:80", "/address:80"),
+        ("p5b1234.dip0.example", "/?h=P5B1234.dip0.example&g=x-p5b1234.dip0.example",
+         "/?h=address&g=x-p5b1234.dip0.example"),
+        ("203.0.113.7, 198.51.100.1", "/?xff=203.0.113.7,198.51.100.1,192.0.2.1",
+         "/?xff=address,address,192.0.2.1"),
+        ("1.1.1.1", "/blog/v11.1.1.1-released/1.1.1.10", "/blog/v11.1.1.1-released/1.1.1.10"),
+        ("unknown", "/an/unknown/page", "/an/unknown/page"),
+    ],
+)  # fmt: skip
+def test_the_visitors_own_address_is_taken_out_however_it_is_written(
+    tmp_path: Path, client: str, path: str, kept: str
+) -> None:
+    line = combined(
+        f"GET {path} HTTP/1.1", head=f"{client} - -", referrer=f"http://r.example{path}"
+    )
+    log = Log(tmp_path, line)
+    assert log.select("url, referrer") == [(kept, f"http://r.example{kept}")]
+    record = {"remote_addr": client, "request": f"GET {path} HTTP/1.1", "status": 200,
+              "time": "2015-05-17T10:05:03Z", "http_user_agent": AGENT}  # fmt: skip
+    (tmp_path / "json").mkdir()
+    json_log = Log(tmp_path / "json", json.dumps(record).encode(), log_format="nginx_json")
+    assert json_log.select("url") == [(kept,)]
+    first = client.split(",")[0].removesuffix(":1234")
+    visitor = [(keyed.keyed(KEY, f"{first} {AGENT}"),)]
+    assert log.select("visitor_id") == json_log.select("visitor_id") == visitor
 
 
 def test_whole_tells_lines_apart_and_is_the_same_in_every_file(tmp_path: Path) -> None:

@@ -76,7 +76,9 @@ def read(
         ).fetchall()
     numbered = [(f, _number(reads[f], n, at), b, d, *rest) for f, n, at, b, d, *rest in rows]
     good = [(f, n, *rest) for f, n, b, d, *rest in numbered if b is None and d is None]
-    broken = [(f, n, *b.values()) for f, n, b, _, *_ in numbered if b is not None]
+    faults = [(f, n, b) for f, n, b, _, *_ in numbered if b is not None]
+    assert all(b["column_name"] is b["value"] is None for _, _, b in faults)
+    broken = [(f, n, b["expected"], b["reason"]) for f, n, b in faults]
     return sorted(good), sorted(broken), reads
 
 

@@ -202,7 +202,7 @@ class Delimited(Reader):
         if bad.stat().st_size:
             nothing = [f"null::VARCHAR as {name_of(name)}" for name in self.wanted]
             cells = len(days) or 1
-            fault = f"row(expected, reason)::{BROKEN}"
+            fault = f"row(expected, reason, null, null)::{BROKEN}"
             self.sink.take(
                 Relation(
                     f"select {columns_of(str(one.number), nothing, 'n', fault)} from "

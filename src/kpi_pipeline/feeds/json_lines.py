@@ -58,10 +58,10 @@ class JsonLines(Reader):
         ]
         values.append("line as whole_")
         fault = (
-            "case when bad like '%UTF-8' then row('UTF-8 text', bad) "
-            "when bad is not null then row('a JSON object', bad) "
-            "when not is_object then row('a JSON object', 'the line is not a JSON object') "
-            f"end::{BROKEN}"
+            "case when bad like '%UTF-8' then row('UTF-8 text', bad, null, null) "
+            "when bad is not null then row('a JSON object', bad, null, null) "
+            "when not is_object then row('a JSON object', 'the line is not a JSON object', null, "
+            f"null) end::{BROKEN}"
         )
         sql = (
             f"select {columns_of('file_no', values, 'n', fault)} from (select *, "

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 LONGEST_TEXT = 1024 * 1024  # bytes; what is longer is a fault
-BROKEN = "STRUCT(expected VARCHAR, reason VARCHAR)"
+BROKEN = "STRUCT(expected VARCHAR, reason VARCHAR, column_name VARCHAR, value VARCHAR)"
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,8 @@ class Relation:
     """SQL of a SELECT, in file order: file_no, n, dropped_by, broken, then the wanted columns.
 
     n: the row's number for people where it is known, else NULL and its order of insertion counts.
-    dropped_by: the rule that drops it. broken: BROKEN where the line is no row. whole: an
+    dropped_by: the rule that drops it. broken: BROKEN where the line is no row, with the column and
+    the value at fault where it is known which. whole: an
     expression over these columns for all that a row holds. typed: wanted columns that are no text.
     is_sound: no text holds a NUL character or is overlong, so nobody has to look.
     """

@@ -35,8 +35,8 @@ class Rule:
 
     value: SQL of what was delivered, NULL when absent. typed: SQL over `v_<column>`, the share
     itself where the column is given as one (see `shared`). expected: for people. reason: SQL over
-    `v_<column>` of why it could not be typed. is_text: `value` is text, not typed already. sql_type:
-    of `typed`, or of the figure a share becomes.
+    `v_<column>` of why it could not be typed. is_text: `value` is text, and not typed already.
+    sql_type: of `typed`, or of the figure a share becomes.
     """
 
     column: Column

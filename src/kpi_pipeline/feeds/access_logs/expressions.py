@@ -20,6 +20,15 @@ def agent(text: str) -> str:
     return f"case when {text} = '-' then '' else {text} end"
 
 
+def harmless(text: str) -> str:
+    """A text that is to be shown, NULL where it is long or may be an address or a name."""
+    return (
+        f"case when length({text}) <= 40 and regexp_matches({text}, '[0-9]') and not "
+        f"regexp_matches({text}, '[0-9]+[.][0-9]+[.][0-9]|::|^[0-9A-Fa-f:]*:[0-9A-Fa-f:]*$|@') "
+        f"then {text} end"
+    )
+
+
 def is_one_of(text: str, values: Sequence[str]) -> str:
     """Whether it is one of these; NULL is not.
 

@@ -1,9 +1,10 @@
 """What the fields of a log line are, in each format, as SQL over the lines of `lines.select`.
 
 Every format ends in these columns, in the lines' order: file_no, n, fault (why the line is no row,
-else NULL), is_directive, address, user_name, occurred_at (UTC), method, target (what was asked
-for), status, size, referrer, user_agent, host. What was not recorded is NULL; a user agent that was
-not sent, where agents are recorded, is an empty text.
+else NULL), stamp (its time as it is written, where that is at fault), is_directive, address (or a
+list of them, with commas), user_name, occurred_at (UTC), method, target (what was asked for),
+status, size, referrer, user_agent, host. What was not recorded is NULL; a user agent that was not
+sent, where agents are recorded, is an empty text.
 """
 
 from __future__ import annotations

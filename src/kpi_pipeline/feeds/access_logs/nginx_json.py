@@ -52,12 +52,13 @@ def fields(source: Source, lines: str) -> str:
     as_is = f"try(json_extract_string(line, [{listed}]))"
     mended = rf"try(json_extract_string(replace(line, '\x', '\u00'), [{listed}]))"
     return f"""
-    select file_no, n, false as is_directive, address, user_name, occurred_at,
+    select file_no, n, stamp, false as is_directive, address, user_name, occurred_at,
         coalesce(own_method, {method("request")}) as method,
         coalesce(own_target, {target("request")}, uri) as target,
         status, size, referrer, user_agent, host,
         case when fault is not null then fault
             when found is null then 'is no JSON object'
+            when occurred_at is null and stamp is not null then 'its time cannot be read'
             when occurred_at is null then 'has no time that can be read'
             when address is null then 'has no address'
             when {is_no_status("status")} then 'has no status of three digits' end as fault

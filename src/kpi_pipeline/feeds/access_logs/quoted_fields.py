@@ -25,16 +25,19 @@ def fields(lines: str, has_agent: bool) -> str:
     referrer = recorded("parts[4]") if has_agent else "null::VARCHAR"
     user_agent = agent("parts[6]") if has_agent else "null::VARCHAR"
     return f"""
-    select file_no, n, false as is_directive, address, user_name, occurred_at, method, target,
-        status, size, referrer, user_agent, host,
+    select file_no, n, stamp, false as is_directive, address, user_name, occurred_at, method,
+        target, status, size, referrer, user_agent, host,
         case when fault is not null then fault
             when not coalesce(is_whole, false) then {_why(has_agent)}
+            when occurred_at is null and stamp is not null
+                then 'its time is none such as [17/May/2015:10:05:03 +0000]'
             when occurred_at is null then 'has no time such as [17/May/2015:10:05:03 +0000]'
             when address is null then 'has no address before its time'
             when {is_no_status("status")} then 'has no status of three digits' end as fault
     from (
         select file_no, n, fault, parts, {_is_whole(has_agent)} as is_whole,
-            {_occurred_at()} as occurred_at,
+            {_occurred_at()} as occurred_at, case when {_occurred_at()} is null then
+                nullif(regexp_extract(parts[1], '\\[[0-9]+/[^ :]+[^]]*\\]?'), '') end as stamp,
             case when has_host then who[1] end as host,
             {recorded(_address())} as address, {recorded(_user())} as user_name,
             {method("request")} as method, {target("request")} as target,
@@ -99,12 +102,14 @@ def _occurred_at() -> str:
 def _who() -> str:
     """What stands before the time, where it is not just address, identity and user.
 
-    Of a list of addresses left by proxies only the first stays.
+    A list of addresses, which proxies leave, becomes one word.
     """
-    first = "regexp_replace(array_to_string(words[:-4], ' '), '^([^ ,]+)(, ?[^ ,]+)+', '\\1')"
+    before = "array_to_string(words[:-4], ' ')"
+    addresses = f"regexp_extract({before}, '^[^ ,]+(, ?[^ ,]+)+')"
+    joined = f"replace({addresses}, ' ', '') || substr({before}, 1 + length({addresses}))"
     return (
         "case when len(words) = 6 then null "
-        f"when contains(parts[1], ',') then string_split({first}, ' ') else words[:-4] end"
+        f"when contains(parts[1], ',') then string_split({joined}, ' ') else words[:-4] end"
     )
 
 

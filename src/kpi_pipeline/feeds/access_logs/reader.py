@@ -11,7 +11,9 @@ from pathlib import Path
 
 import duckdb
 
-from kpi_pipeline.feeds.access_logs import formats, lines, pages, robots
+from kpi_pipeline.feeds.access_logs import addresses, formats, lines, pages, robots
+from kpi_pipeline.feeds.access_logs.addresses import taken_out
+from kpi_pipeline.feeds.access_logs.expressions import harmless
 from kpi_pipeline.feeds.access_logs.lines import LogFile
 from kpi_pipeline.feeds.contracts import PAGE_VIEWS
 from kpi_pipeline.feeds.relation import BROKEN
@@ -25,8 +27,13 @@ WHOLE = (
     "case when visitor_id is not null then concat_ws(chr(31), occurred_at, visitor_id, "
     "coalesce(user_id, ''), url, coalesce(referrer, ''), answer_) end"
 )
-IS_ADDRESS = "^[0-9a-fA-F:.]{7,}$"
 IS_DOMAIN = r"^[a-z0-9_-]+(\.[a-z0-9_-]+)*$"
+#: The column a fault is of, as its reason says.
+AT_FAULT = (
+    "case when fault like 'its time %' or fault like 'has no time %' "
+    "or fault like 'has no date and time %' then 'occurred_at' "
+    "when fault like 'has no status %' then 'status' end"
+)
 UTM = ("utm_source", "utm_medium", "utm_campaign")
 
 
@@ -52,6 +59,7 @@ def relation(
     file_no, n (NULL: as inserted), dropped_by, broken, the columns of page_views (`TYPED` ones
     typed, identifiers keyed by the macro `keyed`), answer_. wanted: columns that will be selected.
     """
+    addresses.install(connection)
     listed, layouts = lines.select(files)
     fields = formats.fields(source, listed, layouts)
     is_bot = "null::BOOLEAN"
@@ -62,8 +70,10 @@ def relation(
     return (
         f"""
     select file_no, n, dropped_by,
-        case when fault is not null then struct_pack(expected := {expected}, reason := fault)
-            end::{BROKEN} as broken,
+        case when fault is not null then struct_pack(expected := {expected}, reason := fault,
+            column_name := {AT_FAULT}, value := case {AT_FAULT} when 'occurred_at' then
+            {harmless("stamp")} when 'status' then {harmless("status")} end) end::{BROKEN}
+            as broken,
         null::VARCHAR as event_id, occurred_at,
         case when is_page then keyed(concat_ws(' ', address, user_agent)) end as visitor_id,
         case when is_page and user_name is not null then keyed(user_name) end as user_id,
@@ -72,38 +82,25 @@ def relation(
         case when is_page then {is_bot} or {pages.ASKS_FOR_ROBOTS_TXT} end as is_bot,
         case when is_page then concat_ws(' ', method, status, size) end as answer_
     from (
-        select * replace (case when is_page then {_without_port("address")} end as address,
-                case when is_page then {_without_address("referrer")} end as referrer),
-            case when is_page then {_without_address("path")} end as page,
+        select * replace (
+                case when is_page then {taken_out("referrer", "own", "listed")} end as referrer),
+            case when is_page then {taken_out("path", "own", "listed")} end as page,
             case when is_page then {_site(source)} end as site
         from (
-            select *, fault is null and dropped_by is null as is_page
+            select * replace (case when is_page then {addresses.first("address")} end as address),
+                case when is_page then own_of({addresses.first("address")}) end as own,
+                case when is_page and contains(address, ',') then address end as listed
             from (
-                select *, case when fault is null then {pages.dropped_by(source.pages)} end
-                    as dropped_by
-                from ({pages.prepared(fields)})
+                select *, fault is null and dropped_by is null as is_page
+                from (
+                    select *, case when fault is null then {pages.dropped_by(source.pages)} end
+                        as dropped_by
+                    from ({pages.prepared(fields)})
+                )
             )
         )
     )""",
         WHOLE,
-    )
-
-
-def _without_port(address: str) -> str:
-    """Some proxies write the client's port after its address, which is another each time."""
-    pattern = r"^(?:([0-9.]+)|\[([0-9A-Fa-f:.]+)\]):[0-9]+$"
-    return (
-        f"case when not contains({address}, ':') then {address} "
-        f"when not (contains({address}, '.') or starts_with({address}, '[')) then {address} "
-        f"else regexp_replace({address}, '{pattern}', '\\1\\2') end"
-    )
-
-
-def _without_address(text: str) -> str:
-    """What a page was given the visitor's own address in, such as `?ip=`, is kept without it."""
-    return (
-        f"case when contains({text}, address) and regexp_matches(address, '{IS_ADDRESS}') "
-        f"then replace({text}, address, 'address') else {text} end"
     )
 
 

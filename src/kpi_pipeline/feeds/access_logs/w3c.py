@@ -42,19 +42,21 @@ def fields(source: Source, lines: str, layouts: Sequence[Layout]) -> str:
 
     width = f"([{', '.join(str(len(layout)) for layout in layouts)}]::BIGINT[])[layout]"
     return f"""
-    select file_no, n, is_directive, address, user_name, occurred_at, method,
+    select file_no, n, stamp, is_directive, address, user_name, occurred_at, method,
         {_undone("stem")} || coalesce('?' || {_undone("query")}, '') as target,
         status, size, {_undone("referrer")} as referrer, {_agent()} as user_agent, host,
         case when fault is not null then fault
             when is_directive then null
             when width is null then 'no #Fields line stands before it'
             when len(cut) <> width then 'the line has ' || len(cut) || ' columns, not ' || width
+            when occurred_at is null and stamp is not null then 'its time cannot be read'
             when occurred_at is null then 'has no date and time that can be read'
             when address is null then 'has no address of the client (c-ip)'
             when {is_no_status("status")} then 'has no status of three digits' end as fault
     from (
         select file_no, n, fault, cut, is_directive, is_tabbed, {width} as width,
             {value("address")} as address, {value("user")} as user_name,
+            {column("date")} || ' ' || {field("time")} as stamp,
             try_cast({column("date")} || ' ' || {field("time")} as TIMESTAMP) as occurred_at,
             {value("method")} as method, {value("path")} as stem,
             {recorded(column("cs-uri-query"))} as query, {value("status")} as status,
