@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from kpi_pipeline.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from kpi_pipeline.workspace import Workspace
+    from kpi_pipeline.workspace import Table, Workspace
 
 Role = Literal["headline", "supporting"]
 
@@ -37,7 +37,7 @@ class Kpi(BaseModel):
     window: the days a value needs, for `is_complete`. is_cumulative: it keeps what is known so far
     when nothing of its period landed. tolerance: how far a mailed value may move before it is
     restated. smallest_base: the denominator below which a ratio says little. bounds: the lowest and
-    highest value there can be, None where there is none; a share's are 0 and 1, else the lowest is 0.
+    highest value there can be, None where there is none; 0 and 1 of a share, else from 0.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -106,9 +106,16 @@ def _kpi(path: Path, model: dict[str, Any], column: dict[str, Any], meta: dict[s
 def check_kpis_named(workspace: Workspace, known: tuple[Kpi, ...]) -> None:
     """Raises ConfigurationError when a table names a KPI that does not exist, or a target stands at
     a scope where its KPI has no row; names file, row, column and the nearest known id."""
+    problems = wrong_kpis(workspace.tables, known)
+    if problems:
+        raise ConfigurationError("\n".join(problems))
+
+
+def wrong_kpis(tables: Mapping[str, Table], known: tuple[Kpi, ...]) -> list[str]:
+    """What is wrong with the KPIs that tables name: a sentence each."""
     by_id = {kpi.kpi_id: kpi for kpi in known}
     problems = []
-    for name, table in sorted(workspace.tables.items()):
+    for name, table in sorted(tables.items()):
         columns = {column.name for column in table.columns}
         if "kpi_id" not in columns:
             continue
@@ -127,5 +134,4 @@ def check_kpis_named(workspace: Workspace, known: tuple[Kpi, ...]) -> None:
                     f"{where}, column scope_kind: {kpi_id} has no value for a "
                     f"{record['scope_kind']}; expected one of {', '.join(kpi.scopes)}."
                 )
-    if problems:
-        raise ConfigurationError("\n".join(problems))
+    return problems

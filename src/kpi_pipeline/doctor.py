@@ -81,11 +81,15 @@ def _environment(settings: Settings) -> Finding:
 
 def _workspace(settings: Settings) -> Finding:
     from kpi_pipeline import workspace
-    from kpi_pipeline.catalogue import check_kpis_named, kpis
 
-    space = workspace.load(settings.workspace, settings.expectations)
-    if settings.dbt_project.is_dir():  # else the environment is what is to be mended
-        check_kpis_named(space, kpis(settings.dbt_project))
+    try:
+        space = workspace.load(settings.workspace, settings.expectations)
+    except ConfigurationError as error:
+        wrong = [f"  - {problem}" for problem in _wrong_kpis(settings)]
+        raise ConfigurationError("\n".join([str(error), *wrong])) from error
+    wrong = _wrong_kpis(settings)
+    if wrong:
+        raise ConfigurationError("\n".join(wrong))
     said = (
         f"{settings.workspace}: {len(space.products)} products, {len(space.sources)} sources, "
         f"{len(space.people)} people"
@@ -93,6 +97,18 @@ def _workspace(settings: Settings) -> Finding:
     if space.warnings:
         return Finding("workspace", said, " ".join(space.warnings))
     return Finding("workspace", said)
+
+
+def _wrong_kpis(settings: Settings) -> list[str]:
+    """What is wrong with the KPIs that the workspace names, whatever else is wrong with it."""
+    from kpi_pipeline.catalogue import kpis, wrong_kpis
+    from kpi_pipeline.workspace.problems import Problems
+    from kpi_pipeline.workspace.tables import read_tables
+
+    if not settings.dbt_project.is_dir():  # the environment is what is to be mended
+        return []
+    tables = read_tables(settings.workspace / "organisation", Problems())
+    return wrong_kpis(tables, kpis(settings.dbt_project))
 
 
 def _key(settings: Settings) -> Finding:

@@ -7,7 +7,7 @@ imported where they are used, because dbt and Great Expectations take seconds to
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -79,11 +79,12 @@ class Computed:
 
 @dataclass(frozen=True)
 class Everything:
-    """What `everything` did, step by step."""
+    """What `everything` did, step by step. rejected: a sentence for each day that is not used."""
 
     loaded: tuple[Loaded, ...]
     computed: Computed
     deliveries: tuple[Delivery, ...]
+    rejected: tuple[str, ...] = ()
 
 
 @dataclass
@@ -298,13 +299,43 @@ def counted(loaded: Loaded) -> str:
 
 def rejected_of(loaded: Loaded) -> list[str]:
     """A sentence for each slice of a load that was rejected; the days of one reason share it."""
-    days: dict[tuple[str, str], list[date]] = {}
-    for piece in loaded.slices:
-        if piece.status == "rejected":
-            days.setdefault((piece.product_id, piece.reason or ""), []).append(piece.day)
+    return _rejected(
+        (loaded.feed, piece.product_id, piece.day, piece.reason or "")
+        for piece in loaded.slices
+        if piece.status == "rejected"
+    )
+
+
+def refused_of(outcome: AuditOutcome) -> list[str]:
+    """A sentence for each slice that a check marked `stop` refused; the days of one reason share
+    it."""
+    return _rejected(
+        (
+            found.feed,
+            found.product_id,
+            found.day,
+            found.message.removeprefix(f"{found.product_id}, {found.day}: "),
+        )
+        for found in outcome.findings
+        if found.outcome == "stopped" and found.feed and found.product_id and found.day
+    )
+
+
+def warnings_of(settings: Settings) -> list[str]:
+    """What keeps `build` from using days that land: KPIs the workspace names that are none."""
+    from kpi_pipeline.catalogue import kpis, wrong_kpis
+
+    return wrong_kpis(workspace_of(settings).tables, kpis(settings.dbt_project))
+
+
+def _rejected(slices: Iterable[tuple[str, str, date, str]]) -> list[str]:
+    """Sentences about slices: feed, product, day, reason."""
+    days: dict[tuple[str, str, str], list[date]] = {}
+    for feed, product, day, reason in slices:
+        days.setdefault((feed, product, reason), []).append(day)
     return [
-        f"{loaded.feed} of {product} on {_spoken(found)} is rejected: {reason}"
-        for (product, reason), found in days.items()
+        f"{feed} of {product} on {_spoken(found)} is rejected: {reason}"
+        for (feed, product, reason), found in days.items()
     ]
 
 
@@ -460,7 +491,10 @@ def everything(
     send_reports: bool = True,
     progress: Progress = quiet,
 ) -> Everything:
-    """Load all feeds for `first` to `last` (both included), compute, and send what is due."""
+    """Load all feeds for `first` to `last` (both included), compute, and send what is due.
+
+    What stops it is told after the days that were rejected before.
+    """
     if last < first:
         raise ConfigurationError(f"--to {last} is before --from {first}; give the later day last.")
     from kpi_pipeline.audit import load_early
@@ -468,9 +502,16 @@ def everything(
     load_early()
     days = tuple(each_day(first, last))
     loaded = tuple(load(settings, feed, None, days, at, progress) for feed in FEEDS)
-    computed = compute(settings, at, progress)
+    rejected = [sentence for one in loaded for sentence in rejected_of(one)]
     deliveries: list[Delivery] = []
-    if send_reports:
-        for _, sent in send_each(settings, None, at, progress):
-            deliveries.extend(sent)
-    return Everything(loaded, computed, tuple(deliveries))
+    try:
+        computed = compute(settings, at, progress)
+        rejected += refused_of(computed.audit)
+        if send_reports:
+            for _, sent in send_each(settings, None, at, progress):
+                deliveries.extend(sent)
+    except PipelineError as error:
+        if not rejected:
+            raise
+        raise type(error)("\n".join([*rejected, str(error)])) from error
+    return Everything(loaded, computed, tuple(deliveries), tuple(rejected))

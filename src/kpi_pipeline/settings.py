@@ -109,6 +109,12 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     """Read `KPI_*` variables. Raises ConfigurationError that names the variable at fault."""
     project = Path(environment.get("KPI_PROJECT") or Path(__file__).resolve().parents[2])
     home = Path(environment.get("KPI_HOME") or "out").absolute()
+    for path in (home, *home.parents):
+        if path.exists() and not path.is_dir():
+            raise ConfigurationError(
+                f"KPI_HOME is {str(home)!r}, but {path} is a file; expected a folder, which is "
+                "made where there is none."
+            )
     transport = environment.get("KPI_MAIL_TRANSPORT") or "outbox"
     if transport not in ("outbox", "smtp"):
         raise ConfigurationError(

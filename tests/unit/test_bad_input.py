@@ -449,6 +449,14 @@ def test_a_row_of_another_day_than_its_file_lands_or_not_whatever_is_landed_with
     assert found[1] == found[0]
 
 
+def test_a_column_in_other_case_is_named(company: Company) -> None:
+    company.declare("t*.csv", feed="traffic")
+    company.write("t1.csv", "SOURCE,DATE,VISITS\na,2024-06-30,1\n")
+    code, said = company.land("traffic")
+    assert code == 1
+    assert "t1.csv has no column 'date'; it has SOURCE, DATE, VISITS. Did you mean 'DATE'?" in said
+
+
 def test_a_lost_column_stops_the_days_of_its_file_alone(company: Company) -> None:
     company.declare("t*.csv", feed="traffic", columns={"source": "Source"})
     header = TRAFFIC.replace("source", "Source")
@@ -635,6 +643,47 @@ def test_a_target_for_an_unknown_kpi_is_refused_with_its_row(company: Company) -
     assert "organisation/targets.csv, row " in said
     assert "'vists'" in said
     assert "'visits'" in said
+
+
+def test_an_unknown_kpi_is_told_when_days_land_and_beside_other_faults(company: Company) -> None:
+    change(company, "targets", "visits,", "vists,")
+    company.write(f"pv/{DAY}.csv", pages("e1"))
+    span = ["--from", str(DAY), "--to", str(DAY), "--at", AT, "--feed", "page_views"]
+    code, _, said = company.kpi("land", *span)
+    assert code == 0
+    assert "Before the next build: organisation/targets.csv, row " in said
+    assert "there is no KPI 'vists'; the nearest is 'visits'." in said
+    company.declare("pv/{day}.csv", time_zon="UTC")
+    code, out, _ = company.kpi("doctor")
+    assert code == 2
+    assert "Did you mean 'time_zone'?" in out
+    assert "there is no KPI 'vists'; the nearest is 'visits'." in out
+
+
+def test_a_home_that_is_a_file_is_named(company: Company) -> None:
+    for home in ("file", "file/below"):
+        (company.root / "file").write_text("")
+        company.monkeypatch.setenv("KPI_HOME", str(company.root / home))
+        code, said = company.land()
+        assert code == 2
+        assert f"{company.root / 'file'} is a file; expected a folder" in said
+
+
+@pytest.mark.parametrize("name", ["sources.yml", "organisation/products.csv"])
+def test_a_file_of_the_workspace_that_cannot_be_read_is_its_fault(
+    company: Company, name: str
+) -> None:
+    whole = Path.read_text
+
+    def closed(self: Path, *arguments: object, **options: object) -> str:
+        if self == company.workspace / name:
+            raise PermissionError(13, "Permission denied", str(self))
+        return whole(self, *arguments, **options)  # type: ignore[arg-type]
+
+    company.monkeypatch.setattr(Path, "read_text", closed)
+    code, said = company.land()
+    assert code == 2
+    assert f"{name}: cannot be read: Permission denied." in said
 
 
 def test_a_product_no_one_owns_is_told_and_lands(company: Company) -> None:

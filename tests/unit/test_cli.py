@@ -8,19 +8,22 @@ import json
 import logging
 import subprocess
 import sys
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import duckdb
 import pytest
 
 from kpi_pipeline import answers, feed_calendar
+from kpi_pipeline.audit import AuditOutcome
 from kpi_pipeline.cli import main
 from kpi_pipeline.errors import ConfigurationError
-from kpi_pipeline.runlog import RunLog
+from kpi_pipeline.runlog import Check, RunLog
 from kpi_pipeline.settings import Settings, from_environment
 from kpi_pipeline.workspace import load
 
+AT = datetime(2024, 7, 1, 18, tzinfo=UTC)
 COLUMNS = (
     "kpi_id,product_id,scope_kind,scope_id,grain,period_start,as_of_date,period_end,value,"
     "numerator,denominator,is_complete,scope_changed,incomplete_because"
@@ -348,3 +351,30 @@ def test_a_refused_command_leaves_no_open_run(
 ) -> None:
     kpi(monkeypatch, capsys, "build")
     assert [run["outcome"] for run in RunLog(published).runs() if run["outcome"] is None] == []
+
+
+def test_a_build_without_days_that_checks_refuse_ends_with_1_and_names_them(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    day = date(2024, 6, 30)
+    found = Check(
+        "audit-1", AT, "in", "slices", "Enough.", "stop", "stopped", "traffic", "costa", day,
+        message=f"costa, {day}: Too few.",
+    )  # fmt: skip
+    built = SimpleNamespace(slices=3, models=20, seconds=1.0)
+    monkeypatch.setattr("kpi_pipeline.run.audit_in", lambda *_: AuditOutcome(9, 0, 1, (found,)))
+    monkeypatch.setattr("kpi_pipeline.run.build", lambda *_, **__: built)
+    code, out, err = kpi(monkeypatch, capsys, "build")
+    assert code == 1
+    assert out == "audit: 9 checks passed, 0 warned, 1 stopped\nbuild: 3 slices, 20 models, 1.0 s\n"
+    assert err == f"kpi: traffic of costa on {day} is rejected: Too few.\n"
+
+
+def test_a_run_without_some_days_ends_with_1_and_names_them(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = SimpleNamespace(computed="all of it", deliveries=(), rejected=("One.", "Another."))
+    monkeypatch.setattr("kpi_pipeline.run.everything", lambda *_: done)
+    code, out, err = kpi(monkeypatch, capsys, "run", "--from", "2024-06-30", "--to", "2024-06-30")
+    assert (code, out) == (1, "computed: all of it\nmails: nothing due\n")
+    assert err == "kpi: One.\nAnother.\n"

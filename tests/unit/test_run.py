@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -12,8 +13,9 @@ from typing import Any
 import pytest
 
 from kpi_pipeline import landing, run, simulate
+from kpi_pipeline.audit import AuditOutcome
 from kpi_pipeline.errors import BuildError, ConfigurationError, DeliveryError, UntrustedDataError
-from kpi_pipeline.runlog import RunLog
+from kpi_pipeline.runlog import Check, RunLog
 from kpi_pipeline.settings import Settings, from_environment
 
 DAY = date(2024, 6, 30)
@@ -164,6 +166,55 @@ def test_a_failed_report_keeps_no_other_from_being_sent(
     with pytest.raises(DeliveryError, match="manager_weekly: 1 failed"):
         list(run.send_each(settings, None, AT))
     assert sent == ["specialist_daily", "director_monthly", "director_quarterly"]
+
+
+def stopped(day: date, message: str = "Too few.") -> Check:
+    return Check(
+        "audit-1", AT, "in", "slices", "Enough.", "stop", "stopped", "traffic", "kumo", day,
+        message=f"kumo, {day}: {message}",
+    )  # fmt: skip
+
+
+def test_days_that_checks_refuse_are_named_once_for_a_reason() -> None:
+    findings = (stopped(DAY), stopped(DAY, "Odd."), stopped(date(2024, 7, 1)))
+    findings += (replace(stopped(DAY), outcome="warned"),)
+    assert run.refused_of(AuditOutcome(0, 1, 3, findings)) == [
+        f"traffic of kumo on {DAY}, 2024-07-01 is rejected: Too few.",
+        f"traffic of kumo on {DAY} is rejected: Odd.",
+    ]
+
+
+@pytest.mark.parametrize("failure", [None, DeliveryError("One mail failed.")])
+def test_days_that_are_not_used_are_named_when_all_others_are(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, failure: DeliveryError | None
+) -> None:
+    audit = AuditOutcome(0, 0, 1, (stopped(DAY),))
+    piece = SimpleNamespace(product_id="kumo", status="rejected", day=DAY, reason="It is cut off.")
+    computed = run.Computed(audit, SimpleNamespace(), None)  # type: ignore[arg-type]
+
+    def sending(*_: Any) -> Iterator[tuple[str, tuple[()]]]:
+        yield "specialist_daily", ()
+        if failure is not None:
+            raise failure
+
+    monkeypatch.setattr("kpi_pipeline.audit.load_early", lambda: None)
+    monkeypatch.setattr(
+        run,
+        "load",
+        lambda _s, feed, *_: run.Loaded(feed, (piece,) if feed == "exposure" else (), 0, ()),
+    )
+    monkeypatch.setattr(run, "compute", lambda *_: computed)
+    monkeypatch.setattr(run, "send_each", sending)
+    told = (
+        f"exposure of kumo on {DAY} is rejected: It is cut off.",
+        f"traffic of kumo on {DAY} is rejected: Too few.",
+    )
+    if failure is None:
+        assert run.everything(settings, DAY, DAY, AT).rejected == told
+        return
+    with pytest.raises(DeliveryError) as raised:
+        run.everything(settings, DAY, DAY, AT)
+    assert str(raised.value) == "\n".join([*told, "One mail failed."])
 
 
 def test_another_key_or_zone_is_refused_before_anything_is_landed(

@@ -18,9 +18,10 @@ from kpi_pipeline.lacking import told_when_lacking
 
 UNEXPECTED = 70
 EXIT_CODES = """
-Exit codes: 0 done · 1 something else that can be mended · 2 the command line, the environment or
-the workspace is wrong · 3 a check marked `stop` failed, nothing was published · 4 dbt could not
-build · 5 a mail failed or its outcome is unknown · 70 a defect, please report it.
+Exit codes: 0 done · 1 days were rejected, with all others used, or something else can be mended ·
+2 the command line, the environment or the workspace is wrong · 3 a check marked `stop` failed,
+nothing was published · 4 dbt could not build · 5 a mail failed or its outcome is unknown · 70 a
+defect, please report it.
 """
 
 app = typer.Typer(

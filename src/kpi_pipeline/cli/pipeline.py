@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -28,15 +29,17 @@ def run(
     at: At = None,
     no_send: Annotated[bool, typer.Option("--no-send", help="Mail nothing.")] = False,
 ) -> None:
-    """Load all feeds for a span of days, compute, publish, and mail what is due."""
+    """Load all feeds for a span of days, compute, publish, and mail what is due.
+
+    Ends with 1 when a day was rejected; all others are published and mailed then.
+    """
     with Watched() as watched:
         done = steps.everything(settings(), first, last, moment(at), not no_send, watched.say)
-    for loaded in done.loaded:
-        for sentence in steps.rejected_of(loaded):
-            print(sentence)
     print(f"computed: {done.computed}")
     if not no_send:
         print(f"mails: {steps.said(steps.outcomes_of(done.deliveries))}")
+    if done.rejected:
+        raise PipelineError("\n".join(done.rejected))
 
 
 def land(
@@ -64,17 +67,24 @@ def land(
             loaded = steps.load(settings(), name, products, days, moment(at), watched.say)
             print(f"{name}: {steps.counted(loaded)}")
             rejected += steps.rejected_of(loaded)
+    for sentence in steps.warnings_of(settings()):
+        print(f"Before the next build: {sentence}", file=sys.stderr)
     if rejected:
         raise PipelineError("\n".join(rejected))
 
 
 def build(at: At = None, full: Full = False) -> None:
-    """Audit what was landed, and compute the KPIs that new or changed slices touch."""
+    """Audit what was landed, and compute the KPIs that new or changed slices touch.
+
+    Ends with 1 when a check marked `stop` refused a day; the KPIs are computed without it then.
+    """
     with Watched() as watched:
         audit = steps.audit_in(settings(), moment(at), watched.say)
         built = steps.build(settings(), moment(at), watched.say, full=full)
     print(f"audit: {steps.checked(audit)}")
     print(f"build: {built.slices} slices, {built.models} models, {built.seconds:.1f} s")
+    if audit.stopped:
+        raise PipelineError("\n".join(steps.refused_of(audit)))
 
 
 def publish(at: At = None) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterator, Sequence
 from datetime import date
 from pathlib import Path
 
 from kpi_pipeline.feeds.contracts import FeedTable
-from kpi_pipeline.feeds.reading import FileRead
+from kpi_pipeline.feeds.reading import FileRead, nearest
 from kpi_pipeline.landing import judge
 from kpi_pipeline.slices import Slice, folder_of, read_slice
 from kpi_pipeline.workspace import Source
@@ -51,8 +50,8 @@ def lost(
             continue
         for column, when in known.items():
             if column not in one.columns:
-                near = difflib.get_close_matches(column, one.columns, 1, 0.5)
-                hint = f" Did {near[0]!r} take its place?" if near else ""
+                near = nearest(column, one.columns)
+                hint = f" Did {near!r} take its place?" if near else ""
                 yield (
                     one,
                     f"{one.file.name} no longer has the column {column!r}, which was there {when}; "

@@ -91,6 +91,9 @@ def _read_table(folder: Path, spec: TableSpec, problems: Problems) -> Table:
         return _table(spec, [], [])
     try:
         text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        problems.add(file, f"cannot be read: {error.strerror}.")
+        return _table(spec, [], [])
     except UnicodeDecodeError as error:
         problems.add(file, f"is not UTF-8 at byte {error.start}; expected a UTF-8 text file.")
         return _table(spec, [], [])

@@ -27,11 +27,14 @@ class Node:
 
 def read(path: Path, problems: Problems) -> Node | None:
     """The file as a tree whose scalars are texts as written; None when it cannot be read."""
-    if not path.is_file():
-        problems.add(path.name, "is missing; `kpi init` writes one to start from.")
-        return None
     try:
+        if not path.is_file():
+            problems.add(path.name, "is missing; `kpi init` writes one to start from.")
+            return None
         root = yaml.compose(path.read_text(encoding="utf-8-sig"), Loader=yaml.SafeLoader)
+    except OSError as error:
+        problems.add(path.name, f"cannot be read: {error.strerror}.")
+        return None
     except UnicodeDecodeError as error:
         problems.add(path.name, f"is not UTF-8 at byte {error.start}; expected a UTF-8 text file.")
         return None
