@@ -199,6 +199,9 @@ def _of_options(
         ]
     doubt = "; only who makes the export knows which" if len(best) > 1 else ""
     rest = " The rest must be corrected in the file." if rows < total else ""
+    if landed and best[0].source.decimal_separator != source.decimal_separator:
+        mark = source.decimal_separator
+        rest += f" Rows that landed with a {mark!r} before their decimals would then be set aside."
     return [Remedy(f"{texts} in sources.yml reads {which}{doubt}.{rest}", rows)]
 
 

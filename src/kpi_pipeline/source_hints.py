@@ -8,7 +8,7 @@ import difflib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +28,7 @@ LINES = 40  # where a header is looked for
 DELIMITERS = {",": ",", ";": ";", "\t": "tab", "|": "|"}
 HEADER_FORMATS = ("%Y-%m-%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%d-%m-%Y", "%Y%m%d")
 LISTED = 3
+STRAY, STRAYS = timedelta(days=365), 3  # so far from the others are at most so many
 Line = tuple[int, list[str]]
 
 
@@ -224,6 +225,13 @@ def _covering(source: Source, table: FeedTable, days: Mapping[date, int]) -> Ite
             f"{last}, the last day, stays absent until there is a later one; if it is whole: "
             "`last_day_complete: true`."
         )
+    usual = _without_strays(sorted(days))
+    for stray in usual.strays:
+        yield (
+            f"{stray} is far from the other days; if a clock or a format was wrong there, have the "
+            "row corrected, for the files cover all days from the first to the last."
+        )
+    first, last = usual.first, usual.last
     between = [first + timedelta(days=n) for n in range((last - first).days)]
     empty = [str(day) for day in between if day not in days]
     if empty:
@@ -232,6 +240,22 @@ def _covering(source: Source, table: FeedTable, days: Mapping[date, int]) -> Ite
             f"{', '.join(empty[:LISTED])}{more} have no row; as the files cover them, they land as "
             "days on which nothing happened."
         )
+
+
+@dataclass(frozen=True)
+class _Usual:
+    first: date
+    last: date
+    strays: tuple[date, ...]
+
+
+def _without_strays(days: Sequence[date]) -> _Usual:
+    """The span of the days but for a few at its ends, a year and more away from the others."""
+    count = len(days)
+    gaps = [n for n in range(1, count) if days[n] - days[n - 1] > STRAY]
+    first = max((n for n in gaps if n <= STRAYS and n < count - n), default=0)
+    end = min((n for n in gaps if count - n <= STRAYS and count - n < n - first), default=count)
+    return _Usual(days[first], days[end - 1], (*days[:first], *days[end:]))
 
 
 def _scalar(text: str) -> str:

@@ -22,6 +22,7 @@ from kpi_pipeline.lacking import raise_if_lacking
 from kpi_pipeline.landing.judge import wanted_of
 from kpi_pipeline.quarantine_remedies import NOTHING, TIME_FORMATS, TOTAL
 from kpi_pipeline.workspace.model import Source
+from kpi_pipeline.workspace.time_formats import EPOCHS
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -36,8 +37,8 @@ SHAPES = (
     ("true or false", re.compile(r"true|false|yes|no", re.IGNORECASE)),
     ("whole numbers", re.compile(r"[+-]?\d+")),
     ("numbers as 1234.5", re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?|[+-]?\d+")),
-    ("numbers as 1,234.5", re.compile(r"[+-]?\d{1,3}(,\d{3})*(\.\d+)?")),
-    ("numbers as 1.234,5", re.compile(r"[+-]?\d{1,3}(\.\d{3})*(,\d+)?")),
+    ("numbers as 1,234.5", re.compile(r"[+-]?([1-9]\d{0,2}(,\d{3})+|\d{1,3})(\.\d+)?")),
+    ("numbers as 1.234,5", re.compile(r"[+-]?([1-9]\d{0,2}(\.\d{3})+|\d{1,3})(,\d+)?")),
     ("numbers as 1234,5", re.compile(r"[+-]?\d+(,\d+)?")),
     ("numbers as 1 234,5", re.compile(r"[+-]?\d{1,3}(\s\d{3})*([.,]\d+)?")),
     ("percentages", re.compile(r"[+-]?\d+([.,]\d+)?\s?%")),
@@ -124,7 +125,7 @@ def seen_columns(
             for text in filled
             if not NOTHING.fullmatch(text.strip()) and not TOTAL.fullmatch(text.strip(" :"))
         ]
-        shape = shape_of(connection, plain)
+        shape = shape_of(connection, plain, source.time_format)
         used = tuple(uses.get(name, ()))
         example = plain[0] if plain else ""
         kind = shape.removeprefix("mostly ")
@@ -144,8 +145,13 @@ def seen_columns(
     return seen
 
 
-def shape_of(connection: DuckDBPyConnection, texts: Sequence[str]) -> str:
-    """What the texts look like, with `mostly` when some do not; `text` when too many do not."""
+def shape_of(
+    connection: DuckDBPyConnection, texts: Sequence[str], declared: str | None = None
+) -> str:
+    """What the texts look like, with `mostly` when some do not; `text` when too many do not.
+
+    declared: the format of times, which is named where others would read as many.
+    """
     stripped = [text.strip() for text in texts]
     if not stripped:
         return "empty"
@@ -153,7 +159,7 @@ def shape_of(connection: DuckDBPyConnection, texts: Sequence[str]) -> str:
     if max(count for _, count in fitting) < MOSTLY * len(stripped):
         fitting = [
             (f"dates or times as {written}", count)
-            for written, count in _formats(connection, stripped)
+            for written, count in _formats(connection, stripped, declared)
         ]
     shape, count = max(fitting, key=lambda each: each[1], default=("text", 0))
     if count < MOSTLY * len(stripped):
@@ -161,18 +167,22 @@ def shape_of(connection: DuckDBPyConnection, texts: Sequence[str]) -> str:
     return shape if count == len(stripped) else f"mostly {shape}"
 
 
-def _formats(connection: DuckDBPyConnection, texts: Sequence[str]) -> list[tuple[str, int]]:
-    """How many of the texts each format of a time can read."""
+def _formats(
+    connection: DuckDBPyConnection, texts: Sequence[str], declared: str | None
+) -> list[tuple[str, int]]:
+    """How many of the texts each format of a time can read, the declared one first."""
     if not any(re.search(r"\d", text) for text in texts):
         return []
+    own = [declared] if declared is not None and declared not in EPOCHS else []
+    every = list(dict.fromkeys([*own, *TIME_FORMATS]))
     tests = ", ".join(
-        f"count(*) filter (try_strptime(v, {quoted(written)}) is not null)"
-        for written in TIME_FORMATS
+        f"count(*) filter (year(try_strptime(v, {quoted(written)})) between 1900 and 2199)"
+        for written in every
     )
     row = connection.execute(
         f"select {tests} from (select unnest(?) as v)", [list(texts)]
     ).fetchone()
-    return list(zip(TIME_FORMATS, row or (), strict=True))
+    return list(zip(every, row or (), strict=True))
 
 
 def masked(text: str) -> str:

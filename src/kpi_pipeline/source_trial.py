@@ -159,11 +159,23 @@ def chosen(
     broken = "".join(
         f"\n{n:>3}  cannot be tried yet: {wrong[0]}" for n, wrong in sorted(problems.items())
     )
-    what = (
-        "There are several; say which by its number" if matching else "There is no such source in"
+    if not matching:
+        what = "There is no such source in sources.yml, which has"
+    else:
+        what = (
+            "There are several; say which by its number, such as "
+            f"`kpi source try {_choice(matching)}`"
+        )
+    raise ConfigurationError(f"{what}:\n{listed}{broken}")
+
+
+def _choice(matching: Sequence[Declared]) -> str:
+    """What names the first of them alone: its number, and its product where its entry has more."""
+    first = matching[0]
+    same = [one for one in matching if one.number == first.number]
+    return (
+        f"{first.number} --product {first.source.product}" if len(same) > 1 else f"{first.number}"
     )
-    end = ", such as `kpi source try 1`:" if matching else " sources.yml, which has:"
-    raise ConfigurationError(f"{what}{end}\n{listed}{broken}")
 
 
 def tried(

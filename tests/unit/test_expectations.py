@@ -247,6 +247,12 @@ CASES = [
     ),
     Case(
         "traffic",
+        "Most visits have",
+        [traffic(source="(not set)")[0]],
+        message="100 of 100 visits are (not set); at most 80% are usual.",
+    ),
+    Case(
+        "traffic",
         "No single row",
         changed("traffic", visits=6000, page_views=6000),
         also=("slices: A day is not far above the most of its weekday.",),
@@ -287,6 +293,12 @@ CASES = [
         "Most impressions",
         changed("exposure", campaign="(not set)", impressions=95_000),
         message="95,000 of 100,000 impressions are (not set); at most 80% are usual.",
+    ),
+    Case(
+        "exposure",
+        "Most impressions",
+        [exposure(campaign="(not set)")[0]],
+        message="1,000 of 1,000 impressions are (not set); at most 80% are usual.",
     ),
     Case(
         "exposure",

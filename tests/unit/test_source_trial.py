@@ -313,6 +313,26 @@ def test_what_is_probably_not_meant_so_is_told_with_its_option(
         assert hint == expected or (expected.startswith("`") and hint.endswith(expected))
 
 
+@pytest.mark.parametrize("year", [1926, 2099])
+def test_a_day_far_from_the_others_is_told_and_not_all_between(place: Place, year: int) -> None:
+    place.write(
+        "file.csv", f"date,visits\n2024-06-01,3\n2024-06-02,3\n2024-06-04,3\n{year}-06-03,3\n"
+    )
+    assert place.tried(f"{VISITS}, files: file.csv").hints == (
+        f"{year}-06-03 is far from the other days; if a clock or a format was wrong there, have "
+        "the row corrected, for the files cover all days from the first to the last.",
+        "2024-06-03 have no row; as the files cover them, they land as days on which nothing "
+        "happened.",
+    )
+
+
+def test_the_declared_format_is_the_one_that_values_look_like(place: Place) -> None:
+    place.write("file.csv", "date,visits\n06/01/24,3\n06/02/24,3\n")
+    trial = place.tried(f'{VISITS}, files: file.csv, time_format: "%m/%d/%y"')
+    assert trial.landed == 2
+    assert [c.shape for c in trial.seen] == ["dates or times as %m/%d/%y", "whole numbers"]
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -356,8 +376,10 @@ def test_rows_of_other_products_are_counted_apart(place: Place) -> None:
     trial = tried(place.settings, declared, AT)
     assert (trial.read, trial.landed, trial.others, trial.hints) == (1, 1, 1, ())
     assert "1 row of other products besides" in list(told(trial))
-    with pytest.raises(ConfigurationError, match="There are several"):
+    told_how = "such as `kpi source try 1 --product rio`:"
+    with pytest.raises(ConfigurationError, match=told_how):
         chosen(place.workspace, 1)
+    assert chosen(place.workspace, 1, product="rio").source.product == "rio"
 
 
 def test_files_that_are_not_there_are_told_beside_those_that_are(place: Place) -> None:
@@ -445,7 +467,7 @@ def test_the_choice_among_several_is_by_number_feed_product_or_table(place: Plac
     with pytest.raises(ConfigurationError) as several:
         chosen(place.workspace, product="york")
     assert str(several.value).splitlines() == [
-        "There are several; say which by its number, such as `kpi source try 1`:",
+        "There are several; say which by its number, such as `kpi source try 9`:",
         "  9  traffic of york: data/york/traffic/{day}.csv (csv)",
         " 10  exposure of york: data/york/exposure/{day}.csv (csv)",
     ]
