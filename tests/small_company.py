@@ -25,10 +25,11 @@ ORGANISATION = {
     "company": """name,currency,time_zone,week_start,fiscal_year_start_month
 Small Company,EUR,UTC,monday,1
 """,
-    "products": """product_id,name,time_zone,currency,started_on,identity_space,traffic_source
-rio,Rio,America/Sao_Paulo,BRL,2024-01-10,shared,own
-nara,Nara,Asia/Tokyo,JPY,2024-01-10,shared,own
-york,York,America/New_York,USD,2024-01-10,york,backend
+    "products": """product_id,name,time_zone,currency,started_on,identity_space,traffic_source,\
+margin_share,point_cost
+rio,Rio,America/Sao_Paulo,BRL,2024-01-10,shared,own,0.4,0.05
+nara,Nara,Asia/Tokyo,JPY,2024-01-10,shared,own,0.6,
+york,York,America/New_York,USD,2024-01-10,york,backend,,
 """,
     "product_stages": """product_id,stage,valid_from,valid_to
 rio,brand,2024-01-10,2024-02-15
@@ -77,6 +78,9 @@ visits,person,sam,(all),day,2024-02-05,20
     "activity_kinds": """kind,is_active,is_activation,is_order,points
 post,true,true,false,
 visit,false,false,false,
+buy,false,false,true,
+earn,false,false,false,issued
+spend,true,false,false,redeemed
 """,
     "exchange_rates": """currency,valid_from,rate
 BRL,2024-01-01,0.185
@@ -260,7 +264,26 @@ def _users(
         }
         for n in range(chance.randint(5, 25))
     ]
-    return users, activity
+    return users, activity + _transactions(product, day, serial)
+
+
+def _transactions(product: str, day: date, serial: int) -> list[dict[str, object]]:
+    """Orders and points of some users, drawn apart from all else."""
+    chance = random.Random(f"{product} {day} transactions")
+    rows: list[dict[str, object]] = []
+    for n in range(chance.randint(0, 8)):
+        kind = chance.choice(["buy", "buy", "earn", "spend"])
+        rows.append(
+            {
+                "event_id": f"t-{product}-{day}-{n}",
+                "user_id": f"u-{chance.randint(0, serial + 12)}",
+                "occurred_at": _instant(product, day, chance).isoformat(),
+                "kind": kind,
+                "value": f"{chance.randint(1, 9000) / 100:.2f}",
+                "currency": chance.choice(["", "", "USD"]) if kind == "buy" else "",
+            }
+        )
+    return rows
 
 
 def _instant(product: str, day: date, chance: random.Random) -> datetime:
@@ -292,5 +315,5 @@ COLUMNS = {
         "currency",
     ],
     "users": ["user_id", "signed_up_at", "channel", "campaign"],
-    "activity": ["event_id", "user_id", "occurred_at", "kind"],
+    "activity": ["event_id", "user_id", "occurred_at", "kind", "value", "currency"],
 }  # fmt: skip

@@ -84,6 +84,7 @@ FAMILIES = {
     "exposure": "Exposure",
     "visits": "Page views and visits",
     "users": "Users",
+    "revenue": "Orders, revenue and points",
 }
 WINDOWS = {
     "period": "the period",

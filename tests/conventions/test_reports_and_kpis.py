@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from kpi_pipeline import catalogue, run
+from kpi_pipeline import catalogue, documentation, run
 from kpi_pipeline.reporting import compose
 from kpi_pipeline.workspace import policies
 
@@ -17,7 +17,7 @@ KPIS = catalogue.kpis(DBT)
 MODELS = [
     model
     for path in sorted((DBT / "models/kpis").glob("_*.yml"))
-    for model in yaml.safe_load(path.read_text(encoding="utf-8"))["models"]
+    for model in yaml.safe_load(path.read_text(encoding="utf-8")).get("models") or []
 ]
 
 
@@ -69,6 +69,10 @@ def test_the_macro_of_kpi_models_names_every_model_with_a_kpi() -> None:
     assert listed is not None
     assert set(re.findall(r"'(\w+)'", listed.group(1))) == {kpi.model for kpi in KPIS}
     assert {kpi.model for kpi in KPIS} == {p.stem for p in DBT.glob("models/kpis/kpi_*.sql")}
+
+
+def test_every_kpi_is_in_the_page_of_kpis() -> None:
+    assert {kpi.family for kpi in KPIS} == set(documentation.FAMILIES)
 
 
 def test_every_kpi_with_a_stage_can_reach_a_reader() -> None:

@@ -27,7 +27,7 @@ CLICK_IDS = ("gclid", "fbclid", "msclkid")
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 Key = tuple[str, str, str, str, str, date, date]
-Dated = TypeVar("Dated", "PageView", "Visit", "Traffic", "Shown")
+Dated = TypeVar("Dated", "PageView", "Visit", "Traffic", "Shown", "Transaction")
 
 
 class Scope(NamedTuple):
@@ -85,6 +85,8 @@ class Product:
     space: str
     traffic_source: str
     feeds: frozenset[str]
+    margin_share: float | None
+    point_cost: float | None
 
     def has(self, feed: str) -> bool:
         """`visits` is the feed this product's traffic_source names."""
@@ -179,6 +181,21 @@ class Active:
     campaign: str
 
 
+@dataclass(frozen=True)
+class Transaction:
+    """An order, or points issued or redeemed, with how its user signed up."""
+
+    product_id: str
+    day: date
+    user: str
+    channel: str
+    campaign: str
+    is_order: bool
+    points: str
+    value: float | None
+    currency: str
+
+
 #: KPI: family, feeds, window of days that must have landed
 _KPIS: dict[str, tuple[str, tuple[str, ...], str]] = {
     **dict.fromkeys(
@@ -216,6 +233,18 @@ _KPIS: dict[str, tuple[str, tuple[str, ...], str]] = {
         ),
         ("users", ("user_growth",), "with_preceding"),
     ),
+    **dict.fromkeys(
+        (
+            "orders",
+            "revenue",
+            "customers",
+            "new_customers",
+            "points_issued",
+            "points_redeemed",
+            "points_cost",
+        ),
+        ("revenue", ("user_growth",), "period"),
+    ),
 }
 #: What the backend says is kept for whole products and channels.
 _NOT_OWNED = {"reported_visits", "reported_page_views", "visits_gap"}
@@ -245,6 +274,8 @@ class Reference:
                 row["identity_space"],
                 row["traffic_source"],
                 frozenset(feeds[row["product_id"]]),
+                _number(row.get("margin_share")),
+                _number(row.get("point_cost")),
             )
             for row in self._table("products")
         }
@@ -255,6 +286,7 @@ class Reference:
         self.shown = list(self._exposure())
         self.sign_ups = self._sign_ups()
         self.active = list(self._active())
+        self.transactions = list(self._transactions())
 
     # -- files ----------------------------------------------------------------------------------
 
@@ -461,6 +493,34 @@ class Reference:
                 signed.campaign if signed else NOT_SET,
             )
 
+    def _transactions(self) -> Iterator[Transaction]:
+        kinds = {r["kind"]: r for r in self._table("activity_kinds")}
+        found = sorted(
+            self._landed_rows("user_growth", "activity", "occurred_at"), key=lambda f: str(f[2])
+        )
+        seen: set[tuple[str, date, str]] = set()
+        for product, day, _, row in found:
+            event = (product.product_id, day, row["event_id"])
+            if event in seen:
+                continue
+            seen.add(event)
+            kind = kinds.get(row["kind"])
+            if kind is None or self._is_excluded("user", row["user_id"], product):
+                continue
+            if kind["is_order"] == "true" or kind["points"]:
+                signed = self.sign_ups.get((product.product_id, row["user_id"]))
+                yield Transaction(
+                    product.product_id,
+                    day,
+                    row["user_id"],
+                    signed.channel if signed else NOT_SET,
+                    signed.campaign if signed else NOT_SET,
+                    kind["is_order"] == "true",
+                    kind["points"],
+                    _number(row["value"]),
+                    row["currency"] or product.currency,
+                )
+
     # -- periods --------------------------------------------------------------------------------
 
     def period_of(self, grain: str, day: date) -> Period:
@@ -579,10 +639,13 @@ class Reference:
                     break
 
     def _channel_days(self, family: str) -> Iterable[tuple[str, str, date]]:
-        found: dict[str, list[Iterable[Visit | Traffic | Shown | SignUp | Active]]] = {
+        found: dict[
+            str, list[Iterable[Visit | Traffic | Shown | SignUp | Active | Transaction]]
+        ] = {
             "exposure": [self.shown],
             "visits": [self.visits, self.traffic],
             "users": [self.sign_ups.values(), self.active],
+            "revenue": [self.sign_ups.values(), self.transactions],
         }
         return {(x.product_id, x.channel, x.day) for rows in found[family] for x in rows}
 
@@ -598,6 +661,31 @@ class Reference:
 
         changes = sorted(day for day in edges if owned(day) != owned(day - DAY))
         return set(changes[1:])
+
+    # -- money ----------------------------------------------------------------------------------
+
+    def money(self, scope: Scope, amount: float | None, currency: str, day: date) -> float | None:
+        """An amount in the currency of a scope, by the rates of its day."""
+        wanted = self.currency
+        if scope.product_id != ALL:
+            wanted = self.products[scope.product_id].currency
+        if amount is None or currency == wanted:
+            return amount
+        paid, asked = self._rate(currency, day), self._rate(wanted, day)
+        return None if paid is None or asked is None else amount * paid / asked
+
+    def _rate(self, currency: str, day: date) -> float | None:
+        if currency == self.currency:
+            return 1.0
+        valid = [(since, rate) for name, since, rate in self._rates if name == currency]
+        return max([v for v in valid if v[0] <= day], default=(None, None))[1]
+
+    @cached_property
+    def _rates(self) -> list[tuple[str, date, float]]:
+        return [
+            (r["currency"], date.fromisoformat(r["valid_from"]), float(r["rate"]))
+            for r in self._table("exchange_rates")
+        ]
 
     # -- completeness ---------------------------------------------------------------------------
 
@@ -666,6 +754,7 @@ class Reference:
             ("exposure", _Exposure),
             ("visits", _Visits),
             ("users", _Users),
+            ("revenue", _Revenue),
         ):
             for scope, exists_from in self.scopes(family):
                 figures = counted(self, scope)
@@ -807,10 +896,6 @@ class _Exposure:
             for s in reference.shown
             if reference._holds(scope, "exposure", s.product_id, s.day, s.channel, s.campaign)
         )
-        self.rates = [
-            (r["currency"], date.fromisoformat(r["valid_from"]), float(r["rate"]))
-            for r in reference._table("exchange_rates")
-        ]
 
     def of(self, period: Period, days: list[date]) -> dict[str, Figure]:
         rows = self.shown.on(days)
@@ -819,7 +904,7 @@ class _Exposure:
         clicks = sum(s.clicks for s in rows)
         paid_impressions = sum(s.impressions for s in paid)
         paid_clicks = sum(s.clicks for s in paid)
-        costs = [self._money(s) for s in paid]
+        costs = [self.reference.money(self.scope, s.cost, s.currency, s.day) for s in paid]
         cost = None if None in costs or (rows and not paid) else sum(c for c in costs if c)
         cpm = _ratio(cost, paid_impressions)
         return {
@@ -830,24 +915,6 @@ class _Exposure:
             "cpm": Figure(None if cpm is None else 1000 * cpm, cost, paid_impressions),
             "cpc": Figure(_ratio(cost, paid_clicks), cost, paid_clicks),
         }
-
-    def _money(self, shown: Shown) -> float | None:
-        """A row's cost in the currency of its scope, by the rates of its day."""
-        assert shown.cost is not None
-        reference = self.reference
-        wanted = reference.currency
-        if self.scope.product_id != ALL:
-            wanted = reference.products[self.scope.product_id].currency
-        if shown.currency == wanted:
-            return shown.cost
-        paid, asked = self._rate(shown.currency, shown.day), self._rate(wanted, shown.day)
-        return None if paid is None or asked is None else shown.cost * paid / asked
-
-    def _rate(self, currency: str, day: date) -> float | None:
-        if currency == self.reference.currency:
-            return 1.0
-        valid = [(since, rate) for name, since, rate in self.rates if name == currency]
-        return max([v for v in valid if v[0] <= day], default=(None, None))[1]
 
 
 class _Visits:
@@ -996,6 +1063,58 @@ class _Users:
         }
 
 
+class _Revenue:
+    def __init__(self, reference: Reference, scope: Scope) -> None:
+        self.reference = reference
+        self.scope = scope
+        self.transactions = _ByDay(
+            t
+            for t in reference.transactions
+            if reference._holds(scope, "revenue", t.product_id, t.day, t.channel, t.campaign)
+        )
+        self.first_orders: dict[str, date] = {}
+        for t in reference.transactions:
+            if t.is_order:
+                who = self._user(t)
+                self.first_orders[who] = min(t.day, self.first_orders.get(who, t.day))
+
+    def _user(self, x: Transaction) -> str:
+        if self.scope.product_id == ALL:
+            return f"{self.reference.products[x.product_id].space}:{x.user}"
+        return f"{x.product_id}:{x.user}"
+
+    def of(self, period: Period, days: list[date]) -> dict[str, Figure]:
+        rows = self.transactions.on(days)
+        orders = [t for t in rows if t.is_order]
+        new = {self._user(t) for t in orders if self.first_orders[self._user(t)] == t.day}
+        redeemed = [t for t in rows if t.points == "redeemed" and t.value]
+        return {
+            "orders": Figure(len(orders)),
+            "revenue": Figure(self.revenue(orders)),
+            "customers": Figure(len({self._user(t) for t in orders})),
+            "new_customers": Figure(len(new)),
+            "points_issued": Figure(sum(t.value or 0 for t in rows if t.points == "issued")),
+            "points_redeemed": Figure(sum(t.value or 0 for t in redeemed)),
+            "points_cost": Figure(_sum([self._cost_of(t) for t in redeemed])),
+        }
+
+    def revenue(self, orders: list[Transaction]) -> float | None:
+        """NULL where there are orders and none has a value, or a currency has no rate."""
+        valued = [t for t in orders if t.value is not None]
+        if orders and not valued:
+            return None
+        return _sum([self._told(t.value, t.currency, t.day) for t in valued])
+
+    def _cost_of(self, t: Transaction) -> float | None:
+        product = self.reference.products[t.product_id]
+        if product.point_cost is None or t.value is None:
+            return None
+        return self._told(t.value * product.point_cost, product.currency, t.day)
+
+    def _told(self, amount: float | None, currency: str, day: date) -> float | None:
+        return self.reference.money(self.scope, amount, currency, day)
+
+
 def holds(prefix: str, path: str) -> bool:
     """A prefix matches on whole segments."""
     wanted = [part for part in prefix.split("/") if part]
@@ -1025,10 +1144,20 @@ def _host(url: str) -> str:
     return (urlsplit(url).hostname or "").removeprefix("www.")
 
 
+def _number(text: str | None) -> float | None:
+    return float(text) if text else None
+
+
 def _ratio(numerator: float | None, denominator: float | None) -> float | None:
     if numerator is None or not denominator:
         return None
     return numerator / denominator
+
+
+def _sum(amounts: Sequence[float | None]) -> float | None:
+    """NULL where one of them is."""
+    known = [amount for amount in amounts if amount is not None]
+    return sum(known) if len(known) == len(amounts) else None
 
 
 def _minus(value: float | None, other: float | None) -> float | None:

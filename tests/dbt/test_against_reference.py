@@ -34,7 +34,7 @@ PRODUCT_FEEDS = {
 VALUE_COLUMNS = ", ".join(reference.Value._fields)
 STATUS_COLUMNS = ", ".join(reference.Status._fields)
 #: How near money must be: the models round it to four decimals a day.
-MONEY = {"cost": 1e-4, "cpm": 1e-4, "cpc": 1e-4}
+MONEY = {"cost": 1e-4, "cpm": 1e-4, "cpc": 1e-4, "revenue": 1e-5, "points_cost": 1e-5}
 YORK_STARTS = date(2024, 1, 30)
 #: Files that never come.
 ABSENT = {
@@ -49,10 +49,11 @@ ORGANISATION = {
     "company": """name,currency,time_zone,week_start,fiscal_year_start_month
 Small Company,EUR,UTC,sunday,2
 """,
-    "products": """product_id,name,time_zone,currency,started_on,identity_space,traffic_source
-rio,Rio,America/Sao_Paulo,BRL,2024-01-10,shared,own
-nara,Nara,Asia/Tokyo,JPY,2024-01-10,shared,own
-york,York,America/New_York,USD,2024-01-30,york,backend
+    "products": """product_id,name,time_zone,currency,started_on,identity_space,traffic_source,\
+margin_share,point_cost
+rio,Rio,America/Sao_Paulo,BRL,2024-01-10,shared,own,0.4,0.05
+nara,Nara,Asia/Tokyo,JPY,2024-01-10,shared,own,0.6,
+york,York,America/New_York,USD,2024-01-30,york,backend,,0.02
 """,
     "people": """person_id,name,rank,team,manager,email,locale,time_zone,valid_from,valid_to
 dan,Dan,director,,,dan@example.org,en,UTC,2024-01-01,
@@ -284,6 +285,15 @@ def _oddities() -> Iterator[Row]:
     # an excluded user, excluded in one product only
     for product in ("rio", "nara"):
         yield _act(product, day, "excluded", _local(product, day, 10), "u-7")
+    # orders without a value, in a currency without a rate, of an excluded user, twice, and nobody's
+    for product, who, value, currency in (
+        ("rio", "u-12", "", ""), ("nara", "u-12", "5", "GBP"), ("rio", "u-7", "9", ""),
+        ("nara", "never-signed-up", "7.5", "EUR"), ("york", "u-40", "100", "BRL"),
+    ):  # fmt: skip
+        for number in range(2):
+            bought = _act(product, day, f"order-{who}", at + number * minute, who, kind="buy")
+            bought[3].update(value=value, currency=currency)
+            yield bought
     # other currencies: one with a rate, one without, none; a cost of 0; no cost at all
     for number, (cost, currency) in enumerate((
         ("12.5", "USD"), ("3.25", "GBP"), ("1.75", ""), ("0", "BRL"), ("", "GBP"),

@@ -29,5 +29,5 @@
 
 {#- The models of the kpis folder that hold one column per KPI. -#}
 {% macro kpi_models() %}
-    {{ return(['kpi_exposure', 'kpi_visits', 'kpi_users']) }}
+    {{ return(['kpi_exposure', 'kpi_visits', 'kpi_users', 'kpi_revenue']) }}
 {% endmacro %}

@@ -20,6 +20,18 @@ user_days as (
     select * from {{ ref('int_user_days') }}
 ),
 
+user_channels as (
+    select
+        source_product_id,
+        hash(user_id) as user_key,
+        channel
+    from users
+),
+
+transactions as (
+    select * from {{ ref('int_transactions_summed') }}
+),
+
 activity_by_family as (
     select
         'visits' as family,
@@ -57,6 +69,21 @@ activity_by_family as (
         d.local_date
     from user_days as d
     left join users as u on d.source_product_id = u.source_product_id and d.user_id = u.user_id
+    union all
+    select
+        'revenue' as family,
+        source_product_id as product_id,
+        channel,
+        local_date
+    from users
+    union all
+    select
+        'revenue' as family,
+        t.source_product_id as product_id,
+        coalesce(u.channel, '(not set)') as channel,
+        t.local_date
+    from transactions as t
+    left join user_channels as u on t.source_product_id = u.source_product_id and t.user_key = u.user_key
 )
 
 select

@@ -1,7 +1,10 @@
 with
 
+-- what users do and what they buy are two families of one feed: their channels begin on other days
 product_feeds as (
     select * from {{ ref('int_product_feeds') }} where family is not null
+    union all
+    select * replace ('revenue' as family) from {{ ref('int_product_feeds') }} where family = 'users'
 ),
 
 memberships as (
