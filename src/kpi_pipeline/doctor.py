@@ -13,6 +13,7 @@ from kpi_pipeline.errors import ConfigurationError, PipelineError
 from kpi_pipeline.settings import Settings
 
 ENOUGH_DISK_BYTES = 2 * 1024**3
+READ_BYTES = 20 * 1024**2  # of a file that is looked into
 SHORTEST_KEY = 16
 
 
@@ -38,6 +39,7 @@ def examine(settings: Settings) -> list[Finding]:
     checks: tuple[tuple[str, Callable[[Settings], Finding]], ...] = (
         ("environment", _environment),
         ("workspace", _workspace),
+        ("times", _times),
         ("key", _key),
         ("home", _home),
         ("disk", _disk),
@@ -97,6 +99,30 @@ def _workspace(settings: Settings) -> Finding:
     if space.warnings:
         return Finding("workspace", said, " ".join(space.warnings))
     return Finding("workspace", said)
+
+
+def _times(settings: Settings) -> Finding:
+    """Times without a zone, looked for in one small file of each source that may have some."""
+    from kpi_pipeline import workspace
+    from kpi_pipeline.feeds.found import find
+    from kpi_pipeline.landing import judge
+
+    try:
+        space = workspace.load(settings.workspace, settings.expectations)
+    except ConfigurationError:
+        return Finding("times", "not looked at while the workspace is wrong")
+    told: list[str] = []
+    for source in space.sources:
+        zone = space.products[source.product].time_zone
+        if not judge.may_lack_zone(source, zone):
+            continue
+        found = find(source, space.root)
+        small = [f for f in found if f.path is not None and f.stamp[0] <= READ_BYTES]
+        if small:
+            told += judge.zones_lacking(source, zone, small[-1])
+    if told:
+        return Finding("times", "some may be read in the wrong zone", " ".join(told))
+    return Finding("times", "none was found that may be read in the wrong zone")
 
 
 def _wrong_kpis(settings: Settings) -> list[str]:

@@ -457,6 +457,39 @@ def test_a_column_in_other_case_is_named(company: Company) -> None:
     assert "t1.csv has no column 'date'; it has SOURCE, DATE, VISITS. Did you mean 'DATE'?" in said
 
 
+@pytest.mark.parametrize(
+    ("text", "options", "is_told"),
+    [
+        ("2024-06-30 10:00:00", {}, True),
+        ("30.06.2024 10:00", {"time_format": "%d.%m.%Y %H:%M"}, True),
+        ("2024-06-30T10:00:00Z", {}, False),
+        ("1719741600", {"time_format": "epoch_seconds"}, False),
+        ("2024-06-30 10:00:00", {"time_zone": "UTC"}, False),
+        ("2024-06-30 10:00:00", {"time_zone": "Europe/Madrid"}, False),
+    ],
+)
+def test_times_of_no_zone_are_told_where_the_product_is_elsewhere(
+    company: Company, text: str, options: dict[str, str], is_told: bool
+) -> None:
+    change(company, "products", "UTC", "Europe/Madrid")
+    company.declare("pv/{day}.csv", **options)
+    company.write(f"pv/{DAY}.csv", f"{PAGES}\ne1,{text},v,/\n")
+    span = ["--from", str(DAY), "--to", str(DAY), "--at", AT, "--feed", "page_views"]
+    code, _, err = company.kpi("land", *span)
+    assert code == 0
+    assert company.slice().landed == 1
+    told = (
+        f"pv/{{day}}.csv: times such as {text!r} carry no zone and are read as UTC, while website "
+        "is in Europe/Madrid. Say of where they are in sources.yml: `time_zone: Europe/Madrid`, or "
+        "`time_zone: UTC`."
+    )
+    assert err.count("carry no zone") == err.count(told) == int(is_told)
+    code, out, _ = company.kpi("doctor")
+    line = next(line for line in out.splitlines() if " times: " in line)
+    assert line.endswith(told) == is_told
+    assert line.startswith("to mend " if is_told else "ok ")
+
+
 def test_a_lost_column_stops_the_days_of_its_file_alone(company: Company) -> None:
     company.declare("t*.csv", feed="traffic", columns={"source": "Source"})
     header = TRAFFIC.replace("source", "Source")

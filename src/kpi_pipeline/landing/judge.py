@@ -3,6 +3,8 @@
 # ruff: noqa: S608  # names are quoted by `name_of`, values by `quoted`; contents are bound
 from __future__ import annotations
 
+import secrets
+import tempfile
 from collections.abc import Iterable, Sequence
 from datetime import date
 from pathlib import Path
@@ -10,16 +12,18 @@ from pathlib import Path
 import duckdb
 
 from kpi_pipeline.feeds import formats
-from kpi_pipeline.feeds.contracts import FeedTable
+from kpi_pipeline.feeds.contracts import FEEDS, FeedTable
 from kpi_pipeline.feeds.found import SourceFile
 from kpi_pipeline.feeds.reading import FileRead
 from kpi_pipeline.feeds.relation import Relation
 from kpi_pipeline.feeds.sql import name_of, quoted
 from kpi_pipeline.feeds.unpacked import unpack
-from kpi_pipeline.landing import rules
+from kpi_pipeline.landing import keyed, rules
+from kpi_pipeline.landing.times import lacks_zone
 from kpi_pipeline.workspace import Source
 
 DAY_ONLY = True
+LOOKED_AT = 1000  # rows
 PRODUCT = "product_"  # output name of the column that says whose row it is
 OTHERS = "another_product"
 FAULT = "STRUCT(column_name VARCHAR, value VARCHAR, expected VARCHAR, reason VARCHAR)"
@@ -49,6 +53,7 @@ def judge(
         wanted[PRODUCT] = source.product_column
         required.append(source.product_column)
     judged = Judged(connection, source, table, zone, set(wanted), day_only)
+    connection.execute("drop table if exists zoneless")
     reader = formats.READERS[source.format](connection, source, wanted, required, scratch, judged)
     return reader.read(unpack(source, found, scratch))
 
@@ -71,6 +76,7 @@ class Judged:
         self.zone = zone
         self.available = available
         self.day_only = day_only
+        self.has_looked = False
         kept = [c for c in table.columns if not day_only or c.name in (table.day_column, "grain")]
         self.columns = [c.name for c in kept]
         typed = ", ".join(f"{name_of(c.name)} {rules.sql_type(source, table, c)}" for c in kept)
@@ -110,6 +116,29 @@ class Judged:
             f"from ({relation.sql}))))))",
             list(relation.parameters),
         )
+        if not self.day_only and not self.has_looked:
+            self.has_looked = True
+            self._look_for_zones(relation, kept)
+
+    def _look_for_zones(self, relation: Relation, kept: Sequence[rules.Rule]) -> None:
+        """`zoneless`: the first time that does not say where it is, of a source that does not."""
+        self.connection.execute("create or replace temp table zoneless(example VARCHAR)")
+        source = self.source
+        if not may_lack_zone(source, self.zone):
+            return
+        for rule in kept:
+            if not (rule.is_text and self._is_time(rule) and rule.column.name in self.available):
+                continue
+            lacks = lacks_zone("text", source.time_format)
+            self.connection.execute(
+                f"insert into zoneless select text from (select {rule.value} as text "
+                f"from ({relation.sql}) limit {LOOKED_AT}) where {lacks} limit 1",
+                list(relation.parameters),
+            )
+
+    def _is_time(self, rule: rules.Rule) -> bool:
+        is_event = self.source.aggregate is not None and rule.column.name == self.table.day_column
+        return rule.column.type == "time" or is_event
 
     def counts(self, files: Sequence[int]) -> dict[int, int]:
         """Rows taken of each of these files; none is not listed."""
@@ -167,6 +196,40 @@ def span(connection: duckdb.DuckDBPyConnection, latest: date) -> tuple[date | No
         "select min(local_date), max(local_date) from judged where local_date <= ?", [latest]
     ).fetchone()
     return (None, None) if row is None else (row[0], row[1])
+
+
+def may_lack_zone(source: Source, zone: str) -> bool:
+    """Whether nobody said where the source's times are; zone: the product's."""
+    is_said = source.is_zone_declared or source.format == "access_log"
+    return not is_said and zone != source.time_zone
+
+
+def zoneless(connection: duckdb.DuckDBPyConnection, source: Source, zone: str) -> list[str]:
+    """A sentence when the times just judged carry no zone, and nobody said which is theirs.
+
+    zone: the product's.
+    """
+    there = connection.execute(
+        "select 1 from duckdb_tables() where table_name = 'zoneless'"
+    ).fetchone()
+    row = connection.execute("select example from zoneless limit 1").fetchone() if there else None
+    if row is None:
+        return []
+    return [
+        f"{source.files}: times such as {row[0]!r} carry no zone and are read as UTC, while "
+        f"{source.product} is in {zone}. Say of where they are in sources.yml: "
+        f"`time_zone: {zone}`, or `time_zone: UTC`."
+    ]
+
+
+def zones_lacking(source: Source, zone: str, file: SourceFile) -> list[str]:
+    """The same of one file, of which nothing is kept."""
+    table = next(t for t in FEEDS[source.feed].tables if t.name == source.table)
+    with duckdb.connect() as connection, tempfile.TemporaryDirectory() as scratch:
+        connection.execute("set timezone = 'UTC'")
+        keyed.install(connection, secrets.token_hex(32))
+        judge(connection, source, table, zone, [file], Path(scratch))
+        return zoneless(connection, source, zone)
 
 
 def wanted_of(source: Source, table: FeedTable) -> dict[str, str]:

@@ -193,6 +193,7 @@ def _load_source(
     refusing.refuse_lost_columns(source, table, name, reads, span, days_of)
     span.told += spoken.empty(source, reads, span)
     span.told += notes_of(reads)
+    span.told += judge.zoneless(connection, source, span.zone)
 
 
 def _files_for(

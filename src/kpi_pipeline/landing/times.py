@@ -84,6 +84,15 @@ def local_day(instant: str, zone: str) -> str:
     return f"timezone({quoted(zone)}, timezone('UTC', {instant}))::DATE"
 
 
+def lacks_zone(text: str, time_format: str | None) -> str:
+    """SQL of whether the text is a time, with no word of where it is one."""
+    if time_format is None:
+        return f"coalesce(regexp_full_match({trimmed(text)}, '{TIME}'), false)"
+    if not is_clock(time_format) or time_format in EPOCHS or _has_offset(time_format):
+        return "false"
+    return f"try_strptime({text}, {quoted(time_format)}) is not null"
+
+
 def expected(time_format: str) -> str:
     """What a declared format expects, in words."""
     if time_format in EPOCHS:

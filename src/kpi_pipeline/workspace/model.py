@@ -125,7 +125,7 @@ class Source:
     several_files_a_day: `add`, or `last`: the last by name replaces the others of its day.
     restates_days: how many days before a new one are read again. time_precision: what its times are
     exact to; from `hour` on, nothing is said of how long a visit was. log_fields: name of a log's
-    field to its JSON key.
+    field to its JSON key. is_zone_declared: whether `time_zone` was written, be it UTC.
     """
 
     feed: str
@@ -165,6 +165,7 @@ class Source:
     log_format: LogFormat = "combined"
     log_fields: Mapping[str, str] = field(default_factory=dict, hash=False)
     pages: Pages = Pages()
+    is_zone_declared: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True)

@@ -194,6 +194,7 @@ def _sources(entry: Mapping, tables: Mapped[str, Table]) -> list[Source]:
             last_day_complete=last_day_complete,
             time_format=time_format,
             time_zone=zone,
+            is_zone_declared="time_zone" in entry.items,
             null_tokens=entry.sequence("null_tokens", ("",)),
             aggregate=aggregate,
             unpivot=unpivot,
