@@ -706,6 +706,8 @@ def test_a_log_packed_by_zstd_that_must_be_written_anew_says_so(
         ("a.gz", gzip.compress(combined() * 1000)[:-20],
          "cannot be read: Compressed file ended before the end-of-stream marker was reached."),
         ("a.gz", b"none", "cannot be read: Not a gzipped file (b'no')."),
+        ("a.gz", gzip.compress(combined()) + b"more",
+         "cannot be read: it goes on behind its gzip data with bytes that are none."),
     ],
 )  # fmt: skip
 def test_a_log_that_cannot_be_unpacked_says_so(

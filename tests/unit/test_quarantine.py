@@ -339,6 +339,18 @@ def test_an_option_that_would_spoil_the_rows_beside_is_not_advised(
     assert remedies(*grouped, 24) == remedies(*grouped, 0)
 
 
+def test_another_decimal_separator_is_advised_with_what_it_would_set_aside(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    args = (connection, TRAFFIC, "UTC", "visits", "cannot be read", {"1.234,00": 2})
+    (found,) = remedies(*args, 24)
+    assert found.text == (
+        f"{STYLE} in sources.yml reads all 2. Rows that landed with a '.' before their decimals "
+        "would then be set aside."
+    )
+    assert remedies(*args, 0)[0].text == f"{STYLE} in sources.yml reads all 2."
+
+
 def test_a_total_among_the_values_is_dropped_by_its_name(
     connection: duckdb.DuckDBPyConnection,
 ) -> None:
@@ -395,6 +407,8 @@ def test_a_line_of_a_log_is_not_explained_as_one_of_a_table(
 ) -> None:
     source = replace(TRAFFIC, feed="page_views", table="page_views", format="access_log")
     (found,) = remedies(connection, source, "UTC", None, "its quotes do not match", {})
+    stamp = {"[31/Feb/2024:10:00:00 +0000]": 1}
+    assert remedies(connection, source, "UTC", "occurred_at", "its time is none", stamp) == [found]
     assert found.text.startswith("The line is cut off or damaged; the others are not affected.")
 
 
@@ -493,7 +507,10 @@ def test_the_commands_from_a_bad_row_to_a_landed_one(
     assert (len(out.splitlines()), err) == (3, "2 rows of 4; --rows shows more\n")
     assert len(run("show", "--format", "csv")[1].splitlines()) == 6
     _, out, _ = run("explain", "--column", "bounces")
-    assert f"  - {STYLE} in sources.yml reads all 2.\n" in out
+    assert (
+        f"  - {STYLE} in sources.yml reads all 2. Rows that landed with a '.' before their "
+        "decimals would then be set aside.\n"
+    ) in out
     assert (
         "  Then: kpi quarantine reland --feed traffic --product york "
         "--from 2024-02-05 --to 2024-02-06\n"

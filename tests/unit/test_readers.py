@@ -206,6 +206,22 @@ def test_rows_keep_their_order_and_numbers_when_files_are_read_in_parallel(
     assert all(int(i) == (n - first) + f * 400_000 for f, n, i in raw)
 
 
+def test_json_that_says_two_things_of_a_value_is_broken(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(
+        '{"id": 1, "x": ["any"]}\n{"id": 2, "id": 3}\n{"id": ["4"]}\n{"id": {"a": 5}}\n'
+        '{"id": "[6]"}\n{"id": "{7"}\n["id"]\n'
+    )
+    raw, broken, _ = read(source("a.jsonl", "jsonl"), tmp_path, {"i": "id"})
+    assert raw == [(0, 1, "1"), (0, 5, "[6]"), (0, 6, "{7")]
+    nested = ("a text, a number, true or false", "'id' is a list or an object")
+    assert broken == [
+        (0, 2, "an object that names each key once", "names a key twice"),
+        (0, 3, *nested),
+        (0, 4, *nested),
+        (0, 7, "a JSON object", "the line is not a JSON object"),
+    ]
+
+
 def test_lines_that_are_not_utf8_keep_the_numbers_of_json_lines(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_bytes(b'\xff\n{"id": 1}\n\n\xfe\n\xfd\n{"id": 2}\n{"id": 3}\n\xfc')
     raw, broken, reads = read(source("a.jsonl", "jsonl"), tmp_path, {"i": "id"})

@@ -17,7 +17,9 @@ IS_OBJECT = "case when json_valid(line) then json_type(line) = 'OBJECT' else fal
 
 
 class JsonLines(Reader):
-    """Reads JSON lines; a line that is no object is broken, alone."""
+    """Reads JSON lines; a line that is no object, or an ambiguous one, is broken, alone."""
+
+    has_twice = False  # whether an object names a key more than once
 
     def scan(self, files: Sequence[FileRead]) -> list[FileRead]:
         paths = [one.path for one in files]
@@ -27,11 +29,13 @@ class JsonLines(Reader):
         counts: Counter[str] = Counter(dict(rows))
         counts.update(path for path, _, _ in bad)
         keys, _ = self.lines(
-            "select filename, list(distinct k order by k) from (select filename, "
-            f"unnest(json_keys(line)) as k from {{lines}} where {IS_OBJECT}) group by 1",
+            "select filename, list(distinct k order by k), bool_or(is_twice) from (select "
+            "filename, unnest(ks) as k, len(ks) > list_unique(ks) as is_twice from (select "
+            f"filename, json_keys(line) as ks from {{lines}} where {IS_OBJECT})) group by 1",
             paths,
         )
-        columns = {path: tuple(names) for path, names in keys}
+        columns = {path: tuple(names) for path, names, _ in keys}
+        self.has_twice |= any(is_twice for _, _, is_twice in keys)
         for one in files:
             self.bad_lines[one.number] = {
                 number: reason for path, number, reason in bad if path == one.path
@@ -57,11 +61,22 @@ class JsonLines(Reader):
             for name, source in self.wanted.items()
         ]
         values.append("line as whole_")
+        nested = " ".join(
+            self._nested(key, position[key])
+            for key in dict.fromkeys(self.wanted.values())
+            if key in position
+        )
+        twice = ""
+        if self.has_twice:
+            twice = (
+                "when len(json_keys(line)) > list_unique(json_keys(line)) then "
+                "row('an object that names each key once', 'names a key twice', null, null) "
+            )
         fault = (
             "case when bad like '%UTF-8' then row('UTF-8 text', bad, null, null) "
             "when bad is not null then row('a JSON object', bad, null, null) "
             "when not is_object then row('a JSON object', 'the line is not a JSON object', null, "
-            f"null) end::{BROKEN}"
+            f"null) {twice}{nested} end::{BROKEN}"
         )
         sql = (
             f"select {columns_of('file_no', values, 'n', fault)} from (select *, "
@@ -71,6 +86,17 @@ class JsonLines(Reader):
         self.sink.take(Relation(sql, [], "whole_"))
         self.connection.execute("drop table json_rows")
         return group
+
+    @staticmethod
+    def _nested(key: str, text: str) -> str:
+        """SQL of a fault where a wanted value is a list or an object; most do not begin so."""
+        path = quoted("$." + json.dumps(key, ensure_ascii=False))
+        return (
+            f"when case when starts_with({text}, '[') or starts_with({text}, '{{') "
+            f"then json_type(line, {path}) in ('ARRAY', 'OBJECT') else false end "
+            "then row('a text, a number, true or false', "
+            f"{quoted(f'{key!r} is a list or an object')}, null, null)"
+        )
 
     def _number_lines(self, one: FileRead) -> None:
         """The lines of a file with their numbers; those that are not UTF-8 have no text."""

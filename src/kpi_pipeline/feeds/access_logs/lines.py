@@ -84,7 +84,14 @@ def examine(
                 f"The disk of {scratch} is full. Free some space for logs and run it again."
             ) from error
         reason = getattr(error, "strerror", None) or str(error).rstrip(".")
+        if reason.startswith("Not a gzipped file") and _is_gzip(path):
+            reason = "it goes on behind its gzip data with bytes that are none"
         raise LogProblemError(f"cannot be read: {reason}.") from error
+
+
+def _is_gzip(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(2) == b"\x1f\x8b"
 
 
 def _read_by_duckdb(
