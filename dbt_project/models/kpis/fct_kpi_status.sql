@@ -25,6 +25,18 @@ touched as (
     select * from {{ ref('int_periods_touched') }} where layer = 'status'
 ),
 
+kpis as (
+    select * from {{ ref('dim_kpis') }}
+),
+
+limits as (
+    select * from {{ ref('int_kpi_limits') }}
+),
+
+usual_shares as (
+    select * from {{ ref('int_kpi_usual_shares') }}
+),
+
 -- a period to date compares with as many elapsed days, at most the whole of the other period
 comparisons_dated as (
     select
@@ -112,42 +124,192 @@ judged as (
             and v.scope_id = g.scope_id
             and v.grain = g.grain
             and v.period_start = g.period_start
+),
+
+paced as (
+    select
+        j.*,
+        case when u.periods = 6 then u.usual_share end as usual_share,
+        j.target is not null and j.grain in ('month', 'quarter') and j.as_of_date + 1 < j.period_end as is_aimed_at,
+        k.is_additive or k.is_cumulative or (k.unit = 'count' and k."window" = 'period') as is_reached_step_by_step,
+        k.is_cumulative,
+        case k."window"
+            when 'trailing_7' then j.grain = 'day'
+            when 'trailing_28' then j.grain in ('day', 'week')
+            else false
+        end as is_overlapping
+    from judged as j
+    inner join kpis as k on j.kpi_id = k.kpi_id
+    left join usual_shares as u
+        on
+            j.kpi_id = u.kpi_id
+            and j.product_id = u.product_id
+            and j.scope_kind = u.scope_kind
+            and j.scope_id = u.scope_id
+            and j.grain = u.grain
+            and j.period_start = u.period_start
+            and j.as_of_date = u.as_of_date
+),
+
+-- a period is judged when it is over
+charted as (
+    select
+        p.*,
+        l.lower_limit,
+        l.centre,
+        l.upper_limit,
+        l.trend,
+        l.baseline_points,
+        case
+            when l.centre is null then null
+            when p.value > l.upper_limit then 'above'
+            when p.value < l.lower_limit then 'below'
+            else 'none'
+        end as signal,
+        case
+            when p.grain = 'quarter' then 'no_chart'
+            when p.is_cumulative then 'cumulative'
+            when p.is_overlapping then 'windows_overlap'
+            when p.scope_changed then 'ownership_changed'
+            when p.incomplete_because is not null then p.incomplete_because
+            when p.value is null then 'no_value'
+            else l.reason
+        end as signal_reason
+    from paced as p
+    left join limits as l
+        on
+            p.kpi_id = l.kpi_id
+            and p.product_id = l.product_id
+            and p.scope_kind = l.scope_kind
+            and p.scope_id = l.scope_id
+            and p.grain = l.grain
+            and p.period_start = l.period_start
+            and p.is_complete
+),
+
+chart_points as (
+    select
+        kpi_id,
+        hash(kpi_id, product_id, scope_kind, scope_id) as series,
+        grain,
+        period_start,
+        value,
+        lower_limit,
+        centre,
+        upper_limit
+    from charted
+    where signal is not null
+    {%- if is_incremental() %}
+    union all
+    -- the seven before what is touched
+    select
+        s.kpi_id,
+        hash(s.kpi_id, s.product_id, s.scope_kind, s.scope_id) as series,
+        s.grain,
+        s.period_start,
+        s.value,
+        s.lower_limit,
+        s.centre,
+        s.upper_limit
+    from {{ this }} as s
+    inner join (select grain, min(period_start) as first_start from touched group by grain) as f on s.grain = f.grain
+    where
+        s.signal is not null
+        and {{ period_number('s.grain', 's.period_start') }} >= {{ period_number('f.grain', 'f.first_start') }} - 7
+        and (s.grain, s.period_start) not in (select (t.grain, t.period_start) from touched as t)
+    {%- endif %}
+),
+
+sides_taken as (
+    select
+        c.series,
+        c.grain,
+        c.period_start,
+        {{ period_number('c.grain', 'c.period_start') }} as t,
+        sign(c.value - c.centre) as side,
+        -- a limit that stands where nothing can lie beyond it is not one to be near to
+        case
+            when c.value > c.centre and c.upper_limit < coalesce(k.highest, c.upper_limit + 1)
+                then (c.upper_limit - c.value < c.value - c.centre)::integer
+            when c.value < c.centre and c.lower_limit > coalesce(k.lowest, c.lower_limit - 1)
+                then -(c.value - c.lower_limit < c.centre - c.value)::integer
+            else 0
+        end as near_side
+    from chart_points as c
+    inner join kpis as k on c.kpi_id = k.kpi_id
+),
+
+marked as (
+    select
+        series,
+        grain,
+        period_start,
+        near_side <> 0 and abs(sum(near_side) over last_four) >= 3 as is_near_limit,
+        abs(sum(side) over last_eight) = 8 as is_one_sided
+    from sides_taken
+    window
+        last_four as (partition by series, grain order by t range between 3 preceding and current row),
+        last_eight as (partition by series, grain order by t range between 7 preceding and current row)
 )
 
 select
-    kpi_id,
-    product_id,
-    scope_kind,
-    scope_id,
-    grain,
-    period_start,
-    as_of_date,
-    period_end,
-    value,
-    is_complete,
-    case when is_comparable then previous_value end as previous_value,
-    case when is_comparable then value - previous_value end as previous_change,
-    case when is_comparable then {{ ratio('value - previous_value', 'abs(previous_value)') }} end
+    c.kpi_id,
+    c.product_id,
+    c.scope_kind,
+    c.scope_id,
+    c.grain,
+    c.period_start,
+    c.as_of_date,
+    c.period_end,
+    c.value,
+    c.is_complete,
+    case when c.is_comparable then c.previous_value end as previous_value,
+    case when c.is_comparable then c.value - c.previous_value end as previous_change,
+    case when c.is_comparable then {{ ratio('c.value - c.previous_value', 'abs(c.previous_value)') }} end
         as previous_change_share,
-    case when is_comparable_last_year then last_year_value end as last_year_value,
-    case when is_comparable_last_year then value - last_year_value end as last_year_change,
-    case when is_comparable_last_year then {{ ratio('value - last_year_value', 'abs(last_year_value)') }} end
+    case when c.is_comparable_last_year then c.last_year_value end as last_year_value,
+    case when c.is_comparable_last_year then c.value - c.last_year_value end as last_year_change,
+    case when c.is_comparable_last_year then {{ ratio('c.value - c.last_year_value', 'abs(c.last_year_value)') }} end
         as last_year_change_share,
-    target,
-    case when is_attainable then {{ ratio('value', 'target') }} end as attainment,
-    null::double as pace,
+    c.target,
+    case when c.is_attainable then {{ ratio('c.value', 'c.target') }} end as attainment,
+    case
+        when c.is_attainable and c.is_aimed_at and c.is_reached_step_by_step
+            then {{ ratio('c.value', 'c.target * c.usual_share') }}
+    end as pace,
     null::double as forecast,
     null::double as forecast_low,
     null::double as forecast_high,
-    null::double as lower_limit,
-    null::double as centre,
-    null::double as upper_limit,
-    null::varchar as signal,
+    c.lower_limit,
+    c.centre,
+    c.upper_limit,
+    c.trend,
+    c.baseline_points,
+    c.signal,
     case
-        when scope_changed then 'ownership_changed'
-        when incomplete_because in ('absent_days', 'before_start') then incomplete_because
-        when previous_value is null then 'no_previous_period'
-        when previous_incomplete_because = 'absent_days' then 'previous_absent_days'
-        when previous_incomplete_because = 'before_start' then 'previous_before_start'
-    end as reason
-from judged
+        when m.is_near_limit and m.is_one_sided then 'near_limit, one_side'
+        when m.is_near_limit then 'near_limit'
+        when m.is_one_sided then 'one_side'
+    end as marks,
+    case
+        when c.scope_changed then 'ownership_changed'
+        when c.incomplete_because in ('absent_days', 'before_start') then c.incomplete_because
+        when c.previous_value is null then 'no_previous_period'
+        when c.previous_incomplete_because = 'absent_days' then 'previous_absent_days'
+        when c.previous_incomplete_because = 'before_start' then 'previous_before_start'
+    end as reason,
+    case
+        when not c.is_aimed_at then null
+        when c.scope_changed then 'ownership_changed'
+        when not c.is_attainable then c.incomplete_because
+        when not c.is_reached_step_by_step then 'not_step_by_step'
+        when c.usual_share is null then 'too_few_periods'
+    end as pace_reason,
+    c.signal_reason
+from charted as c
+left join marked as m
+    on
+        c.signal is not null
+        and hash(c.kpi_id, c.product_id, c.scope_kind, c.scope_id) = m.series
+        and c.grain = m.grain
+        and c.period_start = m.period_start

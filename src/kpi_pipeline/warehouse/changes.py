@@ -27,7 +27,7 @@ STATUS_ONLY = frozenset(
     }
 )
 #: Tables no model reads; a change of them rebuilds nothing.
-UNREAD = frozenset({"annotations", "calendar", "decisions", "playbook", "stage_criteria"})
+UNREAD = frozenset({"calendar", "decisions", "playbook", "stage_criteria"})
 
 
 @dataclass(frozen=True)
