@@ -85,6 +85,7 @@ FAMILIES = {
     "visits": "Page views and visits",
     "users": "Users",
     "revenue": "Orders, revenue and points",
+    "economics": "Economics",
 }
 WINDOWS = {
     "period": "the period",

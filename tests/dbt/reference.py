@@ -28,6 +28,7 @@ WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", 
 
 Key = tuple[str, str, str, str, str, date, date]
 Dated = TypeVar("Dated", "PageView", "Visit", "Traffic", "Shown", "Transaction")
+Celled = TypeVar("Celled", "Visit", "Traffic", "Shown", "Transaction")
 
 
 class Scope(NamedTuple):
@@ -245,7 +246,18 @@ _KPIS: dict[str, tuple[str, tuple[str, ...], str]] = {
         ),
         ("revenue", ("user_growth",), "period"),
     ),
+    "cost_per_visit": ("economics", ("exposure", "visits"), "period"),
+    "visit_to_sign_up_rate": ("economics", ("user_growth", "visits"), "period"),
+    "arpu": ("economics", ("user_growth",), "period"),
+    "ltv": ("economics", ("user_growth",), "with_preceding"),
+    "ltv_to_cac": ("economics", ("exposure", "user_growth"), "with_preceding"),
+    **dict.fromkeys(
+        ("cac", "payback_months", "roi"), ("economics", ("exposure", "user_growth"), "period")
+    ),
 }
+#: Whose ownership a feed follows in KPIs of several feeds.
+_FAMILY_OF = {"exposure": "exposure", "visits": "visits", "user_growth": "users"}
+LTV_MONTHS, LTV_SMALLEST_BASE = 36, 30
 #: What the backend says is kept for whole products and channels.
 _NOT_OWNED = {"reported_visits", "reported_page_views", "visits_gap"}
 KPIS = tuple(_KPIS)
@@ -616,6 +628,13 @@ class Reference:
 
     def scopes(self, family: str) -> Iterator[tuple[Scope, date]]:
         """Every scope of a family of KPIs with the day from which it has rows."""
+        if family == "economics":
+            earliest: dict[Scope, date] = {}
+            for part in ("exposure", "visits", "revenue"):
+                for scope, day in self.scopes(part):
+                    earliest[scope] = min(day, earliest.get(scope, day))
+            yield from earliest.items()
+            return
         feeds = {"exposure": ("exposure",), "visits": ("visits", "traffic")}.get(
             family, ("user_growth",)
         )
@@ -701,11 +720,14 @@ class Reference:
         if key not in self._states:
             landed = [
                 self.has_landed(feed, p, day)
-                for p in self.products_on(scope, day, family)
+                for p in self.products_on(scope, day, self._owned_as(family, feed))
                 if p.has(feed) and self.first <= day <= self.last
             ]
             self._states[key] = (bool(landed), any(landed), all(landed))
         return self._states[key]
+
+    def _owned_as(self, family: str, feed: str) -> str:
+        return _FAMILY_OF[feed] if family == "economics" else family
 
     @cached_property
     def _states(self) -> dict[tuple[Scope, str, str, date], tuple[bool, bool, bool]]:
@@ -718,7 +740,7 @@ class Reference:
     def is_history_unknown(self, scope: Scope, family: str, feed: str, start: date) -> bool:
         """Whether the scope had the feed before the first slice there is of anything."""
         return start == self.first and any(
-            p.has(feed) for p in self.products_on(scope, start - DAY, family)
+            p.has(feed) for p in self.products_on(scope, start - DAY, self._owned_as(family, feed))
         )
 
     def because(
@@ -755,6 +777,7 @@ class Reference:
             ("visits", _Visits),
             ("users", _Users),
             ("revenue", _Revenue),
+            ("economics", _Economics),
         ):
             for scope, exists_from in self.scopes(family):
                 figures = counted(self, scope)
@@ -780,8 +803,9 @@ class Reference:
                 period = self.period_of(grain, as_of)
                 if as_of < exists_from or (grain in ("day", "week") and as_of != period.last_day):
                     continue
+                owned = "visits" if family == "economics" else family
                 if scope.kind in ("person", "team") and not any(
-                    self.owned_on(scope, day, family) for day in _days(period.start, as_of)
+                    self.owned_on(scope, day, owned) for day in _days(period.start, as_of)
                 ):
                     continue
                 yield period, as_of
@@ -799,6 +823,15 @@ class Reference:
         if kpi_id in _NOT_OWNED and scope.kind in ("person", "team"):
             return None
         feeds = [f for f in needed if self.first_day(scope, family, f) is not None]
+        if family == "economics":
+            feeds = [
+                feed
+                for feed in feeds
+                if any(
+                    self._day_state(scope, family, feed, day)[0]
+                    for day in _days(period.start, as_of)
+                )
+            ]
         if not feeds:
             return None
         start = {
@@ -1115,6 +1148,138 @@ class _Revenue:
         return self.reference.money(self.scope, amount, currency, day)
 
 
+class _Economics:
+    def __init__(self, reference: Reference, scope: Scope) -> None:
+        self.reference = reference
+        self.scope = scope
+
+        def rows(found: Iterable[Celled]) -> _ByDay[Celled]:
+            return _ByDay(
+                x
+                for x in found
+                if reference._holds(scope, "economics", x.product_id, x.day, x.channel, x.campaign)
+            )
+
+        self.shown = rows(reference.shown)
+        self.visits = rows(reference.visits)
+        self.traffic = rows(reference.traffic)
+        self.transactions = rows(reference.transactions)
+        self.users = _Users(reference, scope)
+        self.revenue = _Revenue(reference, scope)
+        self.has_row = {
+            family: set(reference._rows_of(scope, family, since))
+            for family in ("users", "revenue")
+            for found, since in reference.scopes(family)
+            if found == scope
+        }
+        # who signs up, and who orders for the first time, counts in one product
+        self.sign_ups: dict[str, tuple[date, str]] = {}
+        for s in reference.sign_ups.values():
+            if reference._holds(scope, "users", s.product_id, s.day, s.channel, s.campaign):
+                who, first = self.users._user(s), (s.day, s.product_id)
+                self.sign_ups[who] = min(first, self.sign_ups.get(who, first))
+        self.customers: dict[str, tuple[date, str]] = {}
+        for t in self.transactions.on(reference.days):
+            who = self.revenue._user(t)
+            if t.is_order and self.revenue.first_orders[who] == t.day:
+                first = (t.day, t.product_id)
+                self.customers[who] = min(first, self.customers.get(who, first))
+
+    def _both(self, one: str, other: str, product_id: str, day: date) -> bool:
+        product = self.reference.products[product_id]
+        return all(self.reference.has_landed(feed, product, day) for feed in (one, other))
+
+    def _cost(self, beside: str, days: list[date]) -> float | None:
+        rows = [
+            s for s in self.shown.on(days) if self._both("exposure", beside, s.product_id, s.day)
+        ]
+        paid = [s for s in rows if s.cost is not None]
+        if rows and not paid:
+            return None
+        return _sum([self.reference.money(self.scope, s.cost, s.currency, s.day) for s in paid])
+
+    def _visits(self, beside: str, days: list[date]) -> int:
+        products = self.reference.products
+        own = sum(
+            products[v.product_id].traffic_source == "own"
+            for v in self.visits.on(days)
+            if self._both("visits", beside, v.product_id, v.day)
+        )
+        return own + sum(
+            t.visits
+            for t in self.traffic.on(days)
+            if products[t.product_id].traffic_source == "backend"
+            and self._both("visits", beside, t.product_id, t.day)
+        )
+
+    def _profit(self, days: list[date], beside: str | None) -> float | None:
+        """Revenue times each product's margin; of all days, or of those beside another feed."""
+        orders = [
+            t
+            for t in self.transactions.on(days)
+            if t.is_order
+            and (beside is None or self._both("user_growth", beside, t.product_id, t.day))
+        ]
+        revenue = self.revenue.revenue(orders)
+        if revenue is None:
+            return None
+        valued = [t for t in orders if t.value is not None]
+        profits = [
+            _times(
+                self.reference.money(self.scope, t.value, t.currency, t.day),
+                self.reference.products[t.product_id].margin_share,
+            )
+            for t in valued
+        ]
+        return _sum(profits)
+
+    def of(self, period: Period, days: list[date]) -> dict[str, Figure]:
+        cost_of_visits = self._cost("visits", days)
+        visits = self._visits("exposure", days)
+        visits_of_users = self._visits("user_growth", days)
+        signed_up = sum(
+            day in days and self._both("visits", "user_growth", product, day)
+            for day, product in self.sign_ups.values()
+        )
+        cost = self._cost("user_growth", days)
+        new = sum(
+            day in days and self._both("exposure", "user_growth", product, day)
+            for day, product in self.customers.values()
+        )
+        cac = _ratio(cost, new)
+        net = _minus(self._profit(days, "exposure"), cost)
+        here = (period, days[-1])
+        revenue = active = per_user = None
+        ltv = None
+        figures = self.users.of(period, days)
+        if here in self.has_row.get("revenue", ()):
+            revenue = self.revenue.of(period, days)["revenue"].value
+        if here in self.has_row.get("users", ()):
+            active = figures["active_users"].value
+            if here in self.has_row.get("revenue", ()):
+                per_user = _ratio(self._profit(days, None), active)
+            churned, retained = figures["churned_users"].value, figures["retained_users"].value
+            if churned is not None and retained is not None and period.grain == "month":
+                before = churned + retained
+                if before >= LTV_SMALLEST_BASE and per_user is not None:
+                    ltv = per_user * min(before / churned if churned else LTV_MONTHS, LTV_MONTHS)
+        payback = None
+        if period.grain == "month" and cac is not None and per_user is not None and per_user > 0:
+            payback = cac / per_user
+        return {
+            "cost_per_visit": Figure(_ratio(cost_of_visits, visits), cost_of_visits, visits),
+            "visit_to_sign_up_rate": Figure(
+                _ratio(signed_up, visits_of_users), signed_up, visits_of_users
+            ),
+            "arpu": Figure(_ratio(revenue, active), revenue, active),
+            "ltv": Figure(ltv),
+            "cac": Figure(cac, cost, new),
+            "payback_months": Figure(payback, cac, per_user),
+            "ltv_to_cac": Figure(_ratio(ltv, cac), ltv, cac),
+            "roi": Figure(_ratio(net, cost), net, cost),
+        }
+
+
 def holds(prefix: str, path: str) -> bool:
     """A prefix matches on whole segments."""
     wanted = [part for part in prefix.split("/") if part]
@@ -1158,6 +1323,10 @@ def _sum(amounts: Sequence[float | None]) -> float | None:
     """NULL where one of them is."""
     known = [amount for amount in amounts if amount is not None]
     return sum(known) if len(known) == len(amounts) else None
+
+
+def _times(amount: float | None, share: float | None) -> float | None:
+    return None if amount is None or share is None else amount * share
 
 
 def _minus(value: float | None, other: float | None) -> float | None:

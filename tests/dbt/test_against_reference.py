@@ -34,7 +34,11 @@ PRODUCT_FEEDS = {
 VALUE_COLUMNS = ", ".join(reference.Value._fields)
 STATUS_COLUMNS = ", ".join(reference.Status._fields)
 #: How near money must be: the models round it to four decimals a day.
-MONEY = {"cost": 1e-4, "cpm": 1e-4, "cpc": 1e-4, "revenue": 1e-5, "points_cost": 1e-5}
+MONEY = {
+    **dict.fromkeys(("cost", "cpm", "cpc", "cost_per_visit", "cac"), 1e-4),
+    **dict.fromkeys(("payback_months", "ltv_to_cac", "roi"), 1e-3),
+    **dict.fromkeys(("revenue", "points_cost", "arpu", "ltv"), 1e-5),
+}
 YORK_STARTS = date(2024, 1, 30)
 #: Files that never come.
 ABSENT = {

@@ -28,10 +28,12 @@ CORRECTED = date(2024, 2, 25)  # other rows come on 2 March
 WORKING = {
     "int_completeness",
     "int_customers_scoped",
+    "int_economics_days_scoped",
     "int_kpi_baselines",
     "int_kpi_limits",
     "int_kpi_spine",
     "int_kpi_usual_shares",
+    "int_new_customers_scoped",
     "int_periods_touched",
     "int_revenue_days_scoped",
     "int_user_days_scoped",

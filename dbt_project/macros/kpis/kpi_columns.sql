@@ -29,5 +29,11 @@
 
 {#- The models of the kpis folder that hold one column per KPI. -#}
 {% macro kpi_models() %}
-    {{ return(['kpi_exposure', 'kpi_visits', 'kpi_users', 'kpi_revenue']) }}
+    {{ return(['kpi_exposure', 'kpi_visits', 'kpi_users', 'kpi_revenue', 'kpi_economics']) }}
+{% endmacro %}
+
+{#- What stands beside a KPI as its smallest base. -#}
+{% macro smallest_base_of(kpi_id) %}
+    {%- set found = kpi_columns() | selectattr('kpi_id', 'equalto', kpi_id) | first -%}
+    {{ return(found.smallest_base if found else 0) }}
 {% endmacro %}

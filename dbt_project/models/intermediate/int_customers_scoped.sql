@@ -12,10 +12,6 @@ products as (
     select * from {{ ref('stg_organisation__products') }}
 ),
 
-first_days as (
-    select * from {{ ref('int_order_first_days') }}
-),
-
 memberships as (
     select * from {{ ref('int_memberships') }}
 ),
@@ -124,9 +120,7 @@ select
     s.scope_id,
     s.grain,
     count(*) as customers,
-    count_if(f.first_day = s.local_date) as new_customers,
     s.period_start,
     s.local_date
 from scoped as s
-inner join first_days as f on s.product_id = f.product_id and s.entity = f.entity
 group by all

@@ -13,6 +13,17 @@ customer_days as (
     select * from {{ ref('int_customers_scoped') }}
 ),
 
+new_customer_days as (
+    select
+        scope_kind,
+        product_id,
+        scope_id,
+        sum(new_customers) as new_customers,
+        local_date
+    from {{ ref('int_new_customers_scoped') }}
+    group by all
+),
+
 spine as (
     {{ spine_of('revenue') }}
 ),
@@ -32,20 +43,25 @@ days as (
         sum(points_issued) as points_issued,
         sum(points_redeemed) as points_redeemed,
         sum(points_cost) as points_cost,
-        sum(redemptions_without_cost) as redemptions_without_cost
-    from revenue_days
+        sum(redemptions_without_cost) as redemptions_without_cost,
+        sum(new_customers) as new_customers
+    from (
+        select * from revenue_days
+        union all by name
+        select * from new_customer_days
+    ) as measures
     group by all
 ),
 
 summed as (
     {{ summed_to_date([
         'orders', 'orders_with_value', 'revenue', 'gross_profit', 'orders_without_margin',
-        'points_issued', 'points_redeemed', 'points_cost', 'redemptions_without_cost'
+        'points_issued', 'points_redeemed', 'points_cost', 'redemptions_without_cost', 'new_customers'
     ]) }}
 ),
 
 customers_summed as (
-    {{ summed_to_date(['customers', 'new_customers'], days='customer_days', by_period=true) }}
+    {{ summed_to_date(['customers'], days='customer_days', by_period=true) }}
 ),
 
 currencies_without_rate as (
@@ -77,7 +93,7 @@ joined as (
         any_value(coalesce(s.gross_profit, 0)) as gross_profit,
         any_value(coalesce(s.orders_without_margin, 0)) as orders_without_margin,
         any_value(coalesce(c.customers, 0))::bigint as customers,
-        any_value(coalesce(c.new_customers, 0))::bigint as new_customers,
+        any_value(coalesce(s.new_customers, 0))::bigint as new_customers,
         any_value(coalesce(s.points_issued, 0))::double as points_issued,
         any_value(coalesce(s.points_redeemed, 0))::double as points_redeemed,
         any_value(coalesce(s.points_cost, 0)) as points_cost,
