@@ -124,6 +124,22 @@ def test_limits_are_those_of_the_definition_whatever_the_order_of_rows(
         assert {s: j.marks for s, j in judged.items()} == marks_by_hand(one, own, judged)
 
 
+@settings(deadline=None, max_examples=15)
+@given(SERIES, st.dates(date(2024, 1, 1), LAST))
+def test_what_comes_later_changes_no_judgement(
+    made: charts.Charts, series: Series, last: date
+) -> None:
+    points = series.points("s")
+    found = []
+    for known in (points, [p for p in points if end_of(p.grain, p.start) <= last]):
+        made.clear()
+        made.add(known)
+        for day in series.restarts:
+            made.rebase(day)
+        found.append(made.judged())
+    assert found[1].items() <= found[0].items()
+
+
 def same(point: Point, found: Judged, expected: Judged) -> bool:
     """Equal to rounding; the signal too, unless the value lies on a limit."""
     for name in ("lower", "centre", "upper", "trend"):

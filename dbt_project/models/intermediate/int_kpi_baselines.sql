@@ -215,7 +215,7 @@ select
     s.applies_from,
     s.applies_to,
     f.judged_from,
-    coalesce(f.points_used, len(s.points), 0)::integer as points_used,
+    f.points_used::integer as points_used,
     f.mean_t,
     f.mean_z,
     f.slope,

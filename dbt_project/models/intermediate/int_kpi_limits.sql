@@ -93,6 +93,6 @@ select
     case when z is not null then least(greatest(raw_centre, lowest), highest) end as centre,
     case when z is not null then least(greatest(raw_upper, lowest), highest) end as upper_limit,
     case when z is not null then trend_share end as trend,
-    points_used as baseline_points,
+    case when z is not null then points_used end as baseline_points,
     reason
 from values_restored
