@@ -251,6 +251,7 @@ def _users(
             "signed_up_at": _instant(product, day, chance).isoformat(),
             "channel": chance.choice(["paid_search", "email", ""]),
             "campaign": chance.choice(["spring", ""]),
+            "invited_by": f"u-{n}" if n % 3 == 2 else "",
         }
         for n in range(chance.randint(0, 4))
     ]
@@ -314,6 +315,6 @@ COLUMNS = {
         "date", "channel", "campaign", "placement", "content_id", "impressions", "clicks", "cost",
         "currency",
     ],
-    "users": ["user_id", "signed_up_at", "channel", "campaign"],
+    "users": ["user_id", "signed_up_at", "channel", "campaign", "invited_by"],
     "activity": ["event_id", "user_id", "occurred_at", "kind", "value", "currency"],
 }  # fmt: skip

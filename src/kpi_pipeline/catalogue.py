@@ -52,8 +52,17 @@ class Kpi(BaseModel):
     numerator: str | None = None
     denominator: str | None = None
     feeds: tuple[Literal["page_views", "traffic", "visits", "exposure", "user_growth"], ...]
-    window: Literal["period", "trailing_7", "trailing_28", "with_preceding"]
-    scopes: tuple[Literal["company", "product", "channel", "team", "person"], ...]
+    window: Literal[
+        "period",
+        "trailing_7",
+        "trailing_28",
+        "with_preceding",
+        "observed_d1",
+        "observed_d7",
+        "observed_d30",
+        "observed_within_7",
+    ]
+    scopes: tuple[Literal["company", "product", "channel", "campaign", "team", "person"], ...]
     stages: Mapping[Literal["brand", "growth"], Role]
     altitudes: tuple[Literal["specialist", "manager", "director"], ...]
     report_grains: tuple[Literal["day", "week", "month", "quarter"], ...] = (

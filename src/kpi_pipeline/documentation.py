@@ -84,6 +84,7 @@ FAMILIES = {
     "exposure": "Exposure",
     "visits": "Page views and visits",
     "users": "Users",
+    "retention": "What becomes of sign-ups",
     "revenue": "Orders, revenue and points",
     "economics": "Economics",
 }
@@ -92,6 +93,10 @@ WINDOWS = {
     "trailing_7": "the 7 days that end with the period's last day",
     "trailing_28": "the 28 days that end with the period's last day",
     "with_preceding": "the period and the one before it",
+    "observed_d1": "the period, and each of its days 1 day later",
+    "observed_d7": "the period, and each of its days 7 days later",
+    "observed_d30": "the period, and each of its days 30 days later",
+    "observed_within_7": "the period and the 7 days after it",
 }
 
 

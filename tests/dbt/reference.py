@@ -169,6 +169,8 @@ class SignUp:
     user: str
     channel: str
     campaign: str
+    at: datetime
+    is_invited: bool
 
 
 @dataclass(frozen=True)
@@ -218,7 +220,15 @@ _KPIS: dict[str, tuple[str, tuple[str, ...], str]] = {
     **dict.fromkeys(("reported_visits", "reported_page_views"), ("visits", ("traffic",), "period")),
     "visits_gap": ("visits", ("page_views", "traffic"), "period"),
     **dict.fromkeys(
-        ("sign_ups", "total_users", "user_growth_rate", "active_users", "dau"),
+        (
+            "sign_ups",
+            "invited_sign_ups",
+            "excluded_sign_ups",
+            "total_users",
+            "user_growth_rate",
+            "active_users",
+            "dau",
+        ),
         ("users", ("user_growth",), "period"),
     ),
     "wau": ("users", ("user_growth",), "7"),
@@ -231,9 +241,14 @@ _KPIS: dict[str, tuple[str, tuple[str, ...], str]] = {
             "resurrected_users",
             "churned_users",
             "quick_ratio",
+            "active_growth_rate",
+            "retention_rate",
+            "churn_rate",
         ),
         ("users", ("user_growth",), "with_preceding"),
     ),
+    **{f"d{n}_retention": ("users", ("user_growth",), f"d{n}") for n in (1, 7, 30)},
+    "activation_rate": ("users", ("user_growth",), "within_7"),
     **dict.fromkeys(
         (
             "orders",
@@ -260,6 +275,8 @@ _FAMILY_OF = {"exposure": "exposure", "visits": "visits", "user_growth": "users"
 LTV_MONTHS, LTV_SMALLEST_BASE = 36, 30
 #: What the backend says is kept for whole products and channels.
 _NOT_OWNED = {"reported_visits", "reported_page_views", "visits_gap"}
+#: Days after a sign-up on which its user is observed, the first and the last.
+_OBSERVED = {"d1": (1, 1), "d7": (7, 7), "d30": (30, 30), "within_7": (0, 7)}
 KPIS = tuple(_KPIS)
 
 
@@ -468,7 +485,7 @@ class Reference:
             if not self._is_excluded("user", row["user_id"], product):
                 found.append((at, product.product_id, day, row))
         first: dict[tuple[str, str], SignUp] = {}
-        for _, product_id, day, row in sorted(found, key=lambda f: (f[0], f[1])):
+        for at, product_id, day, row in sorted(found, key=lambda f: (f[0], f[1])):
             first.setdefault(
                 (product_id, row["user_id"]),
                 SignUp(
@@ -477,12 +494,44 @@ class Reference:
                     row["user_id"],
                     row["channel"] or NOT_SET,
                     row["campaign"] or NOT_SET,
+                    at,
+                    row["invited_by"] != "",
                 ),
             )
         return first
 
+    def _excluded_sign_ups(self) -> Iterator[tuple[str, date]]:
+        """Product and day of each user's sign-up of the day that is left out."""
+        found = set()
+        for product, day, _, row in self._landed_rows("user_growth", "users", "signed_up_at"):
+            if self._is_excluded("user", row["user_id"], product):
+                found.add((product.product_id, day, row["user_id"]))
+        for product_id, day, _ in found:
+            yield product_id, day
+
+    @cached_property
+    def excluded_sign_ups(self) -> list[tuple[str, date]]:
+        return list(self._excluded_sign_ups())
+
+    @cached_property
+    def activations_on(self) -> dict[date, list[tuple[str, str, datetime]]]:
+        found: dict[date, list[tuple[str, str, datetime]]] = defaultdict(list)
+        for product_id, user, day, at in self._activations():
+            found[day].append((product_id, user, at))
+        return found
+
+    def _kinds(self, mark: str) -> set[str]:
+        return {r["kind"] for r in self._table("activity_kinds") if r[mark] == "true"}
+
+    def _activations(self) -> Iterator[tuple[str, str, date, datetime]]:
+        """Product, user, day and time of what counts as activation."""
+        for product, day, at, row in self._landed_rows("user_growth", "activity", "occurred_at"):
+            assert at is not None
+            if row["kind"] in self._kinds("is_activation"):
+                yield product.product_id, row["user_id"], day, at
+
     def _active(self) -> Iterator[Active]:
-        counts = {r["kind"] for r in self._table("activity_kinds") if r["is_active"] == "true"}
+        counts = self._kinds("is_active")
         found = sorted(
             self._landed_rows("user_growth", "activity", "occurred_at"), key=lambda f: str(f[2])
         )
@@ -617,6 +666,8 @@ class Reference:
             return True
         if scope.kind == "channel":
             return channel == scope.scope_id
+        if scope.kind == "campaign":
+            return campaign == scope.scope_id
         return any(
             o.what == "product"
             or (o.what == "channel" and o.which == channel)
@@ -649,6 +700,10 @@ class Reference:
             for scope in (Scope("channel", product_id, channel), Scope("channel", ALL, channel)):
                 seen[scope] = min(day, seen.get(scope, day))
         yield from seen.items()
+        if family == "users":
+            users = [*self.sign_ups.values(), *self.active]
+            for name, campaign in sorted({(u.product_id, u.campaign) for u in users}):
+                yield Scope("campaign", name, campaign), self.first
         named = {p.product_id for p in products}
         for kind, scope_id in sorted({(o.kind, o.scope_id) for o in self.owned}):
             scope = Scope(kind, ALL, scope_id)
@@ -771,6 +826,7 @@ class Reference:
 
     def values(self) -> dict[Key, Value]:
         """Every row of fct_kpi_values."""
+        sparse = {"campaign"}
         rows: dict[Key, Value] = {}
         for family, counted in (
             ("exposure", _Exposure),
@@ -784,10 +840,15 @@ class Reference:
                 changes = self.changed_on(scope)
                 for period, as_of in self._rows_of(scope, family, exists_from):
                     days = [d for d in self.days if period.start <= d <= as_of]
+                    if scope.kind in sparse and as_of != period.last_day:
+                        continue
                     is_changed = any(
                         self.compared(period).start < day < period.end for day in changes
                     )
-                    for kpi_id, figure in figures.of(period, days).items():
+                    found = figures.of(period, days)
+                    if scope.kind in sparse:
+                        found = _of_sparse(found)
+                    for kpi_id, figure in found.items():
                         value = self._valued(scope, kpi_id, figure, period, as_of, is_changed)
                         if value is not None:
                             rows[(kpi_id, scope.product_id, scope.kind, scope.scope_id,
@@ -822,6 +883,8 @@ class Reference:
         family, needed, window = _KPIS[kpi_id]
         if kpi_id in _NOT_OWNED and scope.kind in ("person", "team"):
             return None
+        if kpi_id == "excluded_sign_ups" and scope.kind not in ("company", "product"):
+            return None
         feeds = [f for f in needed if self.first_day(scope, family, f) is not None]
         if family == "economics":
             feeds = [
@@ -839,7 +902,7 @@ class Reference:
             "7": as_of - 6 * DAY,
             "28": as_of - 27 * DAY,
             "with_preceding": self.preceding(period).start,
-        }[window]
+        }.get(window, period.start)
         # cumulative and trailing KPIs keep what is known so far
         known_from = {"7": start, "28": start}.get(window, period.start)
         if kpi_id == "total_users":
@@ -848,7 +911,23 @@ class Reference:
         if min(self.landed_days(scope, family, f, known) for f in feeds) == 0:
             figure = Figure(None)
         because = self.because(scope, family, feeds, start, as_of, period)
+        if window in _OBSERVED and as_of == period.last_day:
+            because = self._because_of_observation(scope, period, window, because)
         return Value(*figure, because is None, is_changed, because)
+
+    def _because_of_observation(
+        self, scope: Scope, period: Period, window: str, because: str | None
+    ) -> str | None:
+        """The reason of a value for which users are observed after the period."""
+        first, last = (timedelta(days=n) for n in _OBSERVED[window])
+        observed = _days(period.start + first, period.last_day + last)
+        days = [d for d in observed if d <= self.last]
+        states = [self._day_state(scope, "users", "user_growth", day) for day in days]
+        if not all(state[2] for state in states):
+            return "absent_days"
+        if because is None and observed[-1] > self.last:
+            return "period_open"
+        return because
 
     def statuses(self, values: Mapping[Key, Value]) -> dict[Key, Status]:
         """Every row of fct_kpi_status."""
@@ -866,6 +945,8 @@ class Reference:
         rows = {}
         changes: dict[Scope, set[date]] = {}
         for key, found in values.items():
+            if key[2] == "campaign":
+                continue
             grain, start, as_of = key[4:]
             period = self.period_of(grain, start)
             target = targets.get(key[:6])
@@ -906,6 +987,16 @@ class Reference:
         if found is None or found.incomplete_because not in (None, "period_open"):
             return None
         return found.value
+
+
+def _of_sparse(found: dict[str, Figure]) -> dict[str, Figure]:
+    """Campaigns have a row where there is something: somebody signed up, or was active."""
+    if not found["sign_ups"].value:
+        matures = {"d1_retention", "d7_retention", "d30_retention", "activation_rate"}
+        found = {name: figure for name, figure in found.items() if name not in matures}
+        if not found["active_users"].value:
+            return {}
+    return found
 
 
 class _ByDay(Generic[Dated]):
@@ -1029,11 +1120,15 @@ class _Users:
     def __init__(self, reference: Reference, scope: Scope) -> None:
         self.reference = reference
         self.scope = scope
-        self.signed_up: dict[str, date] = {}
-        for s in reference.sign_ups.values():
+        self.first_sign_ups: dict[str, SignUp] = {}
+        for s in sorted(reference.sign_ups.values(), key=lambda s: (s.day, s.at, s.product_id)):
             if reference._holds(scope, "users", s.product_id, s.day, s.channel, s.campaign):
-                who = self._user(s)
-                self.signed_up[who] = min(s.day, self.signed_up.get(who, s.day))
+                self.first_sign_ups.setdefault(self._user(s), s)
+        self.signed_up = {who: s.day for who, s in self.first_sign_ups.items()}
+        # wherever in the product, or in the identity space, is what retention looks at
+        self.active_anywhere: dict[date, set[str]] = defaultdict(set)
+        for a in reference.active:
+            self.active_anywhere[a.day].add(self._user(a))
         self.active: dict[date, set[str]] = defaultdict(set)
         self.first_days: dict[str, date] = {}
         for a in reference.active:
@@ -1077,12 +1172,14 @@ class _Users:
             "mau": Figure(mau),
             "stickiness": Figure(_ratio(daily, mau), daily, mau),
         }
+        figures |= self._of_sign_ups(period, as_of)
         preceding = self.reference.preceding(period)
         preceding_days = _days(preceding.start, preceding.last_day)
         if self._landed(preceding_days) == 0:
             names = ("new_active", "retained", "resurrected", "churned")
             unknown = {f"{name}_users": Figure(None) for name in names}
-            return figures | unknown | {"quick_ratio": Figure(None)}
+            ratios = ("quick_ratio", "active_growth_rate", "retention_rate", "churn_rate")
+            return figures | unknown | dict.fromkeys(ratios, Figure(None))
         earlier = self._active_in(preceding_days)
         new = {who for who in now if self.first_days[who] >= period.start}
         resurrected = now - new - earlier
@@ -1093,7 +1190,48 @@ class _Users:
             "resurrected_users": Figure(len(resurrected)),
             "churned_users": Figure(churned),
             "quick_ratio": Figure(_ratio(gained, churned), gained, churned),
+            "active_growth_rate": _share(len(now) - len(earlier), len(earlier)),
+            "retention_rate": _share(len(now & earlier), len(earlier)),
+            "churn_rate": _share(churned, len(earlier)),
         }
+
+    def _of_sign_ups(self, period: Period, as_of: date) -> dict[str, Figure]:
+        """Of the period's sign-ups: invited, excluded, and what became of them."""
+        reference = self.reference
+        whos = {w: s for w, s in self.first_sign_ups.items() if period.start <= s.day <= as_of}
+        excluded = sum(
+            self.scope.product_id in (ALL, product_id) and period.start <= day <= as_of
+            for product_id, day in reference.excluded_sign_ups
+        )
+        figures = {
+            "invited_sign_ups": Figure(sum(s.is_invited for s in whos.values())),
+            "excluded_sign_ups": Figure(excluded),
+        }
+        for name, (first, last) in _OBSERVED.items():
+            kpi_id = "activation_rate" if name == "within_7" else f"{name}_retention"
+            if as_of < period.last_day or as_of + last * DAY > reference.last:
+                figures[kpi_id] = Figure(None)
+                continue
+            observed, kept = 0, 0
+            for who, s in whos.items():
+                days = _days(s.day + first * DAY, s.day + last * DAY)
+                product = reference.products[s.product_id]
+                if all(reference.has_landed("user_growth", product, day) for day in days):
+                    observed += 1
+                    if name == "within_7":
+                        kept += any(
+                            (s.product_id, s.user) == (product_id, user) and s.at <= at
+                            for day in days
+                            for product_id, user, at in reference.activations_on.get(day, ())
+                        )
+                    else:
+                        kept += who in self.active_anywhere.get(days[0], ())
+            figures[kpi_id] = _share(kept, observed)
+        return figures
+
+
+def _share(part: float, whole: float) -> Figure:
+    return Figure(_ratio(part, whole), part, whole)
 
 
 class _Revenue:

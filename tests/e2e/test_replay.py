@@ -36,8 +36,7 @@ WORKING = {
     "int_new_customers_scoped",
     "int_periods_touched",
     "int_revenue_days_scoped",
-    "int_user_days_scoped",
-    "int_user_trailing_days",
+    "int_user_days",
 }
 
 

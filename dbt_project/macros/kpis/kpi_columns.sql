@@ -29,7 +29,16 @@
 
 {#- The models of the kpis folder that hold one column per KPI. -#}
 {% macro kpi_models() %}
-    {{ return(['kpi_exposure', 'kpi_visits', 'kpi_users', 'kpi_revenue', 'kpi_economics']) }}
+    {{ return(['kpi_exposure', 'kpi_visits', 'kpi_users', 'kpi_retention', 'kpi_revenue', 'kpi_economics']) }}
+{% endmacro %}
+
+{#- KPIs whose value comes after their period: users are observed up to 30 days after it. -#}
+{% macro maturing_kpis() %}
+    {%- set found = [] -%}
+    {%- for kpi in kpi_columns() if kpi.window.startswith('observed') -%}
+        {%- do found.append(kpi.kpi_id) -%}
+    {%- endfor -%}
+    {{ return(found) }}
 {% endmacro %}
 
 {#- What stands beside a KPI as its smallest base. -#}

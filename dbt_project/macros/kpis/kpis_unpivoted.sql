@@ -20,7 +20,7 @@
         {{ "k." ~ kpi.denominator ~ "::double" if kpi.get("denominator") else "null::double" }} as denominator
     from {{ ref(kpi.model) }} as k
     inner join touched as t on k.grain = t.grain and k.period_start = t.period_start
-    where k.scope_kind in ('{{ kpi.scopes | join("', '") }}')
+    where t.layer = '{{ "matured" if kpi.kpi_id in maturing_kpis() else "values" }}' and k.scope_kind in ('{{ kpi.scopes | join("', '") }}')
     {{ "union all" if not loop.last }}
     {%- endfor %}
 {% endmacro %}
@@ -32,6 +32,10 @@
         when 'trailing_7' then c.because_trailing_7
         when 'trailing_28' then c.because_trailing_28
         when 'with_preceding' then c.because_with_preceding
+        when 'observed_d1' then c.because_observed_d1
+        when 'observed_d7' then c.because_observed_d7
+        when 'observed_d30' then c.because_observed_d30
+        when 'observed_within_7' then c.because_observed_within_7
     end
 {%- endmacro %}
 
@@ -43,4 +47,12 @@
         when {{ window }} = 'trailing_28' then c.landed_days_28
         else c.landed_days
     end
+{%- endmacro %}
+
+{#- Whether a row of completeness is that of a scope; a campaign's is that of its product. -#}
+{% macro is_completeness_of(completeness, scope) -%}
+    case {{ scope }}.scope_kind when 'campaign' then 'product' else {{ scope }}.scope_kind end = {{ completeness }}.scope_kind
+    and {{ scope }}.product_id = {{ completeness }}.product_id
+    and case {{ scope }}.scope_kind when 'campaign' then {{ scope }}.product_id else {{ scope }}.scope_id end
+    = {{ completeness }}.scope_id
 {%- endmacro %}

@@ -4,6 +4,9 @@
     onward  rows of every period that ends after the first changed day are replaced
             (columns grain, period_start)
     status  as `onward`, but also from the first day whose targets or stages changed
+    matured  as `onward`, but from as many days earlier as a value may be observed after its period
+    cohorts  rows that look at a period `onward` would replace (columns cohort_grain, cohort_start, offset)
+    matured_days  days from there on (column local_date)
   The model selects the same rows it deletes, through the relations named here.
 -#}
 {% macro get_incremental_redo_sql(arg_dict) %}
@@ -18,11 +21,33 @@
             from landing.touched_slices as s
             where s.feed in ('{{ config.require("meta")["feeds"] | join("', '") }}')
         )
-    {%- elif reach in ("onward", "status") %}
+    {%- elif reach in ("onward", "status", "matured") %}
         (t.grain, t.period_start) in (
             select (p.grain, p.period_start)
             from intermediate.int_periods_touched as p
-            where p.layer = '{{ "values" if reach == "onward" else "status" }}'
+            where p.layer = '{{ "values" if reach == "onward" else reach }}'
+        )
+        {%- if config.require("meta").get("has_maturing_kpis") %}
+        or (
+            t.kpi_id in ('{{ maturing_kpis() | join("', '") }}')
+            and (t.grain, t.period_start) in (
+                select (p.grain, p.period_start)
+                from intermediate.int_periods_touched as p
+                where p.layer = 'matured'
+            )
+        )
+        {%- endif %}
+    {%- elif reach == "cohorts" %}
+        (t.cohort_grain, {{ periods_after('t.cohort_grain', 't.cohort_start', 't."offset"') }}) in (
+            select (p.grain, p.period_start)
+            from intermediate.int_periods_touched as p
+            where p.layer = 'values'
+        )
+    {%- elif reach == "matured_days" %}
+        t.local_date in (
+            select p.period_start
+            from intermediate.int_periods_touched as p
+            where p.layer = 'matured' and p.grain = 'day'
         )
     {%- else %}
         {{ exceptions.raise_compiler_error("unknown reach " ~ reach ~ " of " ~ target) }}

@@ -1,7 +1,7 @@
-{#- Both tables hold as many rows. -#}
-{% test same_rows_as(model, other) %}
+{#- Both tables hold as many rows; of the other one those for which `where_there` holds. -#}
+{% test same_rows_as(model, other, where_there='true') %}
     select
         (select count(*) from {{ model }}) as rows_here,
-        (select count(*) from {{ other }}) as rows_there
+        (select count(*) from {{ other }} where {{ where_there }}) as rows_there
     where rows_here <> rows_there
 {% endtest %}

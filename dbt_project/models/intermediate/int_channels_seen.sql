@@ -16,8 +16,8 @@ users as (
     select * from {{ ref('int_users_known') }}
 ),
 
-user_days as (
-    select * from {{ ref('int_user_days') }}
+user_cells as (
+    select * from {{ ref('int_user_cells') }}
 ),
 
 user_channels as (
@@ -59,16 +59,8 @@ activity_by_family as (
         'users' as family,
         source_product_id as product_id,
         channel,
-        local_date
-    from users
-    union all
-    select
-        'users' as family,
-        d.source_product_id as product_id,
-        coalesce(u.channel, '(not set)') as channel,
-        d.local_date
-    from user_days as d
-    left join users as u on d.source_product_id = u.source_product_id and d.user_id = u.user_id
+        first_day as local_date
+    from user_cells
     union all
     select
         'revenue' as family,

@@ -1,3 +1,4 @@
+{% set maturing_feed_sets = kpi_columns() | selectattr('kpi_id', 'in', maturing_kpis()) | map(attribute='feed_set') | unique | list %}
 {% set feed_sets = kpi_columns() | map(attribute='feed_set') | unique | list %}
 
 with
@@ -11,7 +12,12 @@ feed_days as (
 ),
 
 touched as (
-    select * from {{ ref('int_periods_touched') }} where layer = 'values'
+    select
+        layer,
+        grain,
+        period_start
+    from {{ ref('int_periods_touched') }}
+    where layer in ('values', 'matured')
 ),
 
 period_days as (
@@ -47,7 +53,11 @@ windows_laid as (
     from feed_sets as f
     cross join scopes as s
     cross join period_days as p
-    inner join touched as t on p.grain = t.grain and p.period_start = t.period_start
+    inner join touched as t
+        on
+            p.grain = t.grain
+            and p.period_start = t.period_start
+            and t.layer = {{ "case when f.feed_set in ('" ~ maturing_feed_sets | join("', '") ~ "') then 'matured' else 'values' end" }}
 ),
 
 sums_found as (
@@ -107,23 +117,69 @@ feeds_joined as (
         max(gaps_with_preceding) as gaps_with_preceding
     from sums_found
     group by all
+),
+
+-- gaps among the days on which a whole period is observed, and whether all of them are over
+observations as (
+    select
+        f.feed_set,
+        f.scope_kind,
+        f.product_id,
+        f.scope_id,
+        f.grain,
+        f.period_start,
+        {% for name, days_after, days_between in [
+            ('d1', 1, 0), ('d7', 7, 0), ('d30', 30, 0), ('within_7', 7, 7)
+        ] -%}
+        sum(d.has_gap::integer) filter (
+            where f.period_start + {{ days_after - days_between }} <= d.day and d.day <= f.last_day + {{ days_after }}
+        ) as gaps_{{ name }},
+        {% endfor -%}
+        max(d.day) as last_day_known
+    from feeds_joined as f
+    inner join feed_sets as s on f.feed_set = s.feed_set
+    inner join feed_days as d
+        on
+            s.feed = d.feed
+            and f.scope_kind = d.scope_kind
+            and f.product_id = d.product_id
+            and f.scope_id = d.scope_id
+            and f.period_start <= d.day
+            and d.day <= f.last_day + 30
+    where f.feed_set in ('{{ maturing_feed_sets | join("', '") }}') and f.as_of_date = f.last_day
+    group by f.feed_set, f.scope_kind, f.product_id, f.scope_id, f.grain, f.period_start
 )
 
 select
-    feed_set,
-    scope_kind,
-    product_id,
-    scope_id,
-    grain,
-    landed_days_to_date,
-    landed_days,
-    landed_days_7,
-    landed_days_28,
-    landed_days_preceding,
-    {{ incomplete_because('period_gaps', 'period_start') }} as because_period,
+    f.feed_set,
+    f.scope_kind,
+    f.product_id,
+    f.scope_id,
+    f.grain,
+    f.landed_days_to_date,
+    f.landed_days,
+    f.landed_days_7,
+    f.landed_days_28,
+    f.landed_days_preceding,
+    {{ incomplete_because('period_gaps', 'f.period_start') }} as because_period,
     {{ incomplete_because('gaps_7_days', '(before_7_days + interval 1 day)') }} as because_trailing_7,
     {{ incomplete_because('gaps_28_days', '(before_28_days + interval 1 day)') }} as because_trailing_28,
     {{ incomplete_because('gaps_with_preceding', 'preceding_start') }} as because_with_preceding,
-    period_start,
-    as_of_date
-from feeds_joined
+    {% for name, days_after in [('d1', 1), ('d7', 7), ('d30', 30), ('within_7', 7)] -%}
+    coalesce(
+        {{ incomplete_because('period_gaps + coalesce(o.gaps_' ~ name ~ ', 0)', 'f.period_start') }},
+        case when f.last_day + {{ days_after }} > o.last_day_known then 'period_open' end
+    ) as because_observed_{{ name }},
+    {% endfor -%}
+    f.period_start,
+    f.as_of_date
+from feeds_joined as f
+left join observations as o
+    on
+        f.feed_set = o.feed_set
+        and f.scope_kind = o.scope_kind
+        and f.product_id = o.product_id
+        and f.scope_id = o.scope_id
+        and f.grain = o.grain
+        and f.period_start = o.period_start
+        and f.as_of_date = f.last_day

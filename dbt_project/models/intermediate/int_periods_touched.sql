@@ -9,7 +9,11 @@ changes as (
 ),
 
 new_sign_ups as (
-    select distinct product_id, user_id from {{ ref('stg_landing__users') }}
+    select
+        product_id,
+        user_id,
+        {{ user_key('product_id', 'user_id') }} as member_key
+    from {{ ref('stg_landing__users') }}
 ),
 
 {% if adapter.get_relation(database=target.database, schema='intermediate', identifier='int_transactions_summed') -%}
@@ -24,11 +28,26 @@ earlier_orders as (
 ),
 {%- endif %}
 
-{% if adapter.get_relation(database=target.database, schema='intermediate', identifier='int_user_days') -%}
+-- a sign-up that comes or goes moves what its user did before it to another channel
+{% if adapter.get_relation(database=target.database, schema='intermediate', identifier='int_user_profiles') -%}
+profiles as (
+    select * from {{ target.database }}.intermediate.int_user_profiles
+),
+
+members_moved as (
+    select member_key from new_sign_ups
+    union
+    select p.member_key
+    from profiles as p
+    inner join {{ source('landing', 'touched_slices') }} as t
+        on p.source_product_id = t.product_id and p.signed_up_on = t.day
+    where t.feed = 'user_growth'
+),
+
 earlier_activity as (
-    select min(d.local_date) as day
-    from {{ target.database }}.intermediate.int_user_days as d
-    inner join new_sign_ups as u on d.source_product_id = u.product_id and d.user_id = u.user_id
+    select min(p.first_active_day) as day
+    from profiles as p
+    semi join members_moved as m on p.member_key = m.member_key
 ),
 {%- else -%}
 earlier_activity as (
@@ -51,11 +70,23 @@ first_changes as (
             min(c.day), (select e.day from earlier_activity as e), (select o.day from earlier_orders as o)
         ) as day
     from changes as c
+),
+
+-- what is observed up to 30 days after a period moves with those days, and with it what is said of it
+layers as (
+    select * from first_changes
+    union all
+    select
+        l.layer,
+        f.day - 30 as day
+    from first_changes as f
+    cross join (values ('matured'), ('status')) as l (layer)
+    where f.layer = 'values'
 )
 
-select
+select distinct
     f.layer,
     p.grain,
     p.period_start
 from periods as p
-inner join first_changes as f on p.period_end > f.day
+inner join layers as f on p.period_end > f.day

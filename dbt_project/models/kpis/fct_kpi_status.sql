@@ -6,7 +6,7 @@
 with
 
 kpi_values as (
-    select * from {{ ref('fct_kpi_values') }}
+    select * from {{ ref('fct_kpi_values') }} where scope_kind <> 'campaign'
 ),
 
 targets as (

@@ -1,6 +1,6 @@
 {{ config(
     materialized='incremental', incremental_strategy='redo',
-    meta={'reach': 'onward', 'feeds': ['page_views', 'traffic', 'exposure', 'user_growth']}
+    meta={'reach': 'onward', 'feeds': ['page_views', 'traffic', 'exposure', 'user_growth'], 'has_maturing_kpis': true}
 ) }}
 
 with
@@ -18,7 +18,7 @@ periods as (
 ),
 
 touched as (
-    select * from {{ ref('int_periods_touched') }} where layer = 'values'
+    select * from {{ ref('int_periods_touched') }} where layer in ('values', 'matured')
 ),
 
 kpis_unpivoted as (
@@ -55,9 +55,7 @@ from kpis_unpivoted as k
 inner join completeness as c
     on
         k.feed_set = c.feed_set
-        and k.scope_kind = c.scope_kind
-        and k.product_id = c.product_id
-        and k.scope_id = c.scope_id
+        and {{ is_completeness_of('c', 'k') }}
         and k.grain = c.grain
         and k.period_start = c.period_start
         and k.as_of_date = c.as_of_date

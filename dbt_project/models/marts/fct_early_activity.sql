@@ -1,11 +1,7 @@
 with
 
-users as (
-    select * from {{ ref('int_users_known') }}
-),
-
-first_days as (
-    select * from {{ ref('int_user_first_days') }} where product_id <> '(all)'
+profiles as (
+    select * from {{ ref('int_user_profiles') }} where signed_up_on is not null
 ),
 
 thresholds as (
@@ -20,13 +16,12 @@ thresholds as (
 
 counted as (
     select
-        u.source_product_id as product_id,
+        source_product_id as product_id,
         count(*) as sign_ups,
-        count(*) filter (where f.first_day < u.local_date) as early_users,
-        u.local_date
-    from users as u
-    left join first_days as f on u.source_product_id = f.product_id and u.user_id = f.entity
-    group by all
+        count(*) filter (where first_active_day < signed_up_on) as early_users,
+        signed_up_on as local_date
+    from profiles
+    group by source_product_id, signed_up_on
 )
 
 select

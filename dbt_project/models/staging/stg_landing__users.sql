@@ -13,7 +13,9 @@ exclusions as (
 repeats_removed as (
     select *
     from users
-    qualify row_number() over (partition by product_id, local_date, user_id order by signed_up_at, channel, campaign) = 1
+    qualify row_number() over (
+        partition by product_id, local_date, user_id order by signed_up_at, channel, campaign, invited_by
+    ) = 1
 ),
 
 exclusions_marked as (
@@ -23,6 +25,7 @@ exclusions_marked as (
         user_id,
         coalesce(channel, '(not set)') as channel,
         coalesce(campaign, '(not set)') as campaign,
+        invited_by,
         exists(
             select 1
             from exclusions as e
