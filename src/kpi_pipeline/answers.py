@@ -1,4 +1,4 @@
-"""Answers to `kpi values` and `kpi status`: rows of the published tables, filtered and written."""
+"""Answers to `kpi values`, `kpi status`, `kpi cohorts`: published rows, filtered and written."""
 
 from __future__ import annotations
 
@@ -18,11 +18,14 @@ from kpi_pipeline.workspace import SCOPE_KINDS
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-Table = Literal["fct_kpi_values", "fct_kpi_status"]
+Table = Literal["fct_kpi_values", "fct_kpi_status", "fct_kpi_cohorts"]
 Format = Literal["table", "csv", "json"]
 Row = tuple[Any, ...]
 BATCH = 10_000
 KEY = "kpi_id, product_id, scope_kind, scope_id, grain, period_start, as_of_date"
+COHORT_KEY = 'product_id, scope_kind, scope_id, cohort_grain, cohort_start, "offset"'
+#: Scopes that have values of finished periods only, and nothing else.
+SPARSE_SCOPES = ("campaign",)
 
 
 @dataclass(frozen=True)
@@ -55,8 +58,10 @@ def asked(
         _refuse_unknown("grain", question.grains, GRAINS)
         _refuse_unknown("product", question.products, _published(connection, "product_id"))
         _refuse_unknown_scopes(connection, question.scopes)
-        where, values = _conditions(question)
-        cursor = connection.execute(f"select * from {table}{where} order by {KEY}", values)  # noqa: S608  # a literal
+        is_cohorts = table == "fct_kpi_cohorts"
+        where, values = _conditions(question, "cohort_" if is_cohorts else "")
+        key = COHORT_KEY if is_cohorts else KEY
+        cursor = connection.execute(f"select * from {table}{where} order by {key}", values)  # noqa: S608  # literals
         yield [column[0] for column in cursor.description], _batches(cursor.fetchmany)
 
 
@@ -69,7 +74,9 @@ def write(columns: Sequence[str], rows: Iterator[Row], format: Format, out: Text
     return _write_table(columns, rows, out)
 
 
-def _conditions(question: Question) -> tuple[str, list[Any]]:
+def _conditions(question: Question, of: str) -> tuple[str, list[Any]]:
+    """`of`: what a table calls its periods by; cohorts are of a grain and a start of their own."""
+    grain, start = f"{of}grain", "cohort_start" if of else "period_start"
     parts: list[str] = []
     values: list[Any] = []
 
@@ -79,7 +86,7 @@ def _conditions(question: Question) -> tuple[str, list[Any]]:
             values.extend(wanted)
 
     among("kpi_id", question.kpis)
-    among("grain", question.grains)
+    among(grain, question.grains)
     among("product_id", question.products)
     if question.scopes:
         alternatives = []
@@ -88,7 +95,7 @@ def _conditions(question: Question) -> tuple[str, list[Any]]:
             alternatives.append("(scope_kind = ? and scope_id = ?)" if has_id else "scope_kind = ?")
             values.extend([kind, which] if has_id else [kind])
         parts.append(f"({' or '.join(alternatives)})")
-    bounds = (("period_start >= ?", question.first), ("period_start <= ?", question.last))
+    bounds = ((f"{start} >= ?", question.first), (f"{start} <= ?", question.last))
     for condition, day in (*bounds, ("as_of_date = ?", question.as_of)):
         if day is not None:
             parts.append(condition)
@@ -98,7 +105,9 @@ def _conditions(question: Question) -> tuple[str, list[Any]]:
 
 def _refuse_unknown_scopes(connection: DuckDBPyConnection, scopes: Sequence[str]) -> None:
     asked_for = [scope.partition(":") for scope in scopes]
-    _refuse_unknown("scope kind", [kind for kind, _, _ in asked_for], SCOPE_KINDS)
+    _refuse_unknown(
+        "scope kind", [kind for kind, _, _ in asked_for], [*SCOPE_KINDS, *SPARSE_SCOPES]
+    )
     for kind, has_id, scope_id in asked_for:
         if has_id:
             known = _published(connection, "scope_id", "where scope_kind = ?", [kind])

@@ -66,6 +66,15 @@ def published(settings: Settings) -> Settings:
             f"incomplete_because from (values {ROWS}) as t({COLUMNS})"
         )
         connection.execute("create table fct_kpi_status as select * from fct_kpi_values")
+        connection.execute(
+            "create table fct_kpi_cohorts as select product_id, scope_kind, scope_id, "
+            'cohort_grain, cohort_start::date as cohort_start, "offset", users, active '
+            "from (values"
+            "('costa', 'product', 'costa', 'week', '2024-06-24', 1, 4, 3), "
+            "('costa', 'product', 'costa', 'week', '2024-06-24', 0, 4, 4), "
+            "('costa', 'channel', 'email', 'month', '2024-05-01', 0, 2, null)) as t(product_id, "
+            'scope_kind, scope_id, cohort_grain, cohort_start, "offset", users, active)'
+        )
     settings.current.symlink_to(path.name)
     return settings
 
@@ -100,6 +109,38 @@ def test_values_without_filters_are_all_rows_with_the_columns_of_the_table(
         "page_views,costa,product,costa,day,2024-06-30,2024-06-30,2024-07-01,"
         ",,,false,false,absent_days\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rows"),
+    [
+        (
+            [],
+            [
+                "costa,channel,email,month,2024-05-01,0,2,",
+                "costa,product,costa,week,2024-06-24,0,4,4",
+                "costa,product,costa,week,2024-06-24,1,4,3",
+            ],
+        ),
+        (["--grain", "month"], ["costa,channel,email,month,2024-05-01,0,2,"]),
+        (["--scope", "channel:email", "--from", "2024-06-01"], []),
+        (
+            ["--product", "costa", "--to", "2024-05-31"],
+            ["costa,channel,email,month,2024-05-01,0,2,"],
+        ),
+    ],
+)
+def test_cohorts_are_the_rows_of_their_table(
+    published: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    rows: list[str],
+) -> None:
+    code, out, err = kpi(monkeypatch, capsys, "cohorts", "--format", "csv", *arguments)
+    assert (code, err) == (0, "")
+    header = "product_id,scope_kind,scope_id,cohort_grain,cohort_start,offset,users,active"
+    assert out.splitlines() == [header, *rows]
 
 
 @pytest.mark.parametrize(
@@ -171,7 +212,11 @@ def test_a_table_lines_up_and_shows_unknown_as_a_dash(
         (["values", "--product", "cost"], 2, "no product 'cost'; did you mean 'costa'?"),
         (["values", "--product", "x"], 2, "There is no product 'x'; expected (all), costa."),
         (["status", "--scope", "persn:ana"], 2, "scope kind 'persn'; did you mean 'person'?"),
-        (["values", "--scope", "x"], 2, "expected channel, company, person, product, team."),
+        (
+            ["values", "--scope", "x"],
+            2,
+            "expected campaign, channel, company, person, product, team.",
+        ),
         (["values", "--scope", "channel:emial"], 2, "no channel 'emial'; did you mean 'email'?"),
         (["values", "--scope", "person:ana"], 2, "no person 'ana'; expected none at all."),
         (["run", "--from", "2024-06-30", "--to", "2024-06-29"], 2, "is before --from"),

@@ -87,6 +87,21 @@ def status(
     _answer("fct_kpi_status", _question(kpi, grain, scope, product, first, last, as_of), output)
 
 
+def cohorts(
+    grain: SomeGrains = None,
+    scope: SomeScopes = None,
+    product: SomeProducts = None,
+    first: SpanFirst = None,
+    last: SpanLast = None,
+    output: As = OutputFormat.table,
+) -> None:
+    """Users by week or month of sign-up, and how many were active so many later (fct_kpi_cohorts).
+
+    --grain is that of the cohort; --from and --to bound its first day.
+    """
+    _answer("fct_kpi_cohorts", _question(None, grain, scope, product, first, last, None), output)
+
+
 def preview(
     reader: Annotated[str, typer.Option("--as", metavar="EMAIL", help="The reader's address.")],
     report: Annotated[str, typer.Option("--report", help=f"One of {', '.join(steps.REPORTS)}.")],
