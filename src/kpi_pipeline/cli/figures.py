@@ -83,7 +83,7 @@ def status(
     as_of: AsOf = None,
     output: As = OutputFormat.table,
 ) -> None:
-    """Values with comparisons, targets and attainment (fct_kpi_status). Without filters: all."""
+    """Values with comparisons, targets, pace, limits and signals (fct_kpi_status); docs/signals.md."""
     _answer("fct_kpi_status", _question(kpi, grain, scope, product, first, last, as_of), output)
 
 
