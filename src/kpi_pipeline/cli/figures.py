@@ -83,7 +83,7 @@ def status(
     as_of: AsOf = None,
     output: As = OutputFormat.table,
 ) -> None:
-    """Values with comparisons, targets, pace, limits and signals (fct_kpi_status); docs/signals.md."""
+    """Values with comparisons, targets, pace, limits and signals (fct_kpi_status)."""
     _answer("fct_kpi_status", _question(kpi, grain, scope, product, first, last, as_of), output)
 
 
