@@ -33,6 +33,7 @@ PRODUCT = "shop"
 HISTORIES = (90, 365)
 USERS = 1_000_000
 SIGN_UPS_A_DAY = 2_000
+ROUNDS = 4
 CHANNELS = ("search", "email", "social", "referral", "(not set)")
 #: Models whose time counts, as dbt selects them; what is above them is small or another family's.
 MODELS = (
@@ -68,7 +69,7 @@ def main() -> None:
 
 
 def measured(home: Path, days: int, users: int) -> dict[str, float]:
-    """Seconds of the models together and each, of the second of two builds of the same last day."""
+    """Seconds of the models together and each, the least of several builds of the same last day."""
     settings = from_environment(
         {
             "KPI_WORKSPACE": str(home / "workspace"),
@@ -100,10 +101,10 @@ def measured(home: Path, days: int, users: int) -> dict[str, float]:
             r"(\w+) \S+ in ([\d.]+) s", line
         )
         if found and found.group(1) in MODELS:
-            times[found.group(1)] = float(found.group(2))
+            name, seconds = found.group(1), float(found.group(2))
+            times[name] = min(seconds, times.get(name, seconds))
 
-    for _ in range(2):
-        times.clear()
+    for _ in range(ROUNDS):
         run_dbt(settings, ["run", *selected], say)
     return {"models": sum(times.values()), "read_once": read_once, **times}
 

@@ -17,11 +17,11 @@ period_days as (
     select * from {{ ref('int_period_days') }} where grain in ('week', 'month')
 ),
 
-users as (
+users as not materialized (
     select * from {{ ref('int_users_known') }}
 ),
 
-user_quarters as (
+user_quarters as not materialized (
     select * from {{ ref('int_user_quarters') }}
 ),
 
@@ -72,7 +72,7 @@ persons_in_several as (
 ),
 
 -- of who signed up in several products, the first sign-up by a channel is the one over all products
-sign_ups as (
+sign_ups as not materialized (
     select
         source_product_id as product_id,
         channel,
@@ -94,7 +94,7 @@ sign_ups as (
     group by channel, is_in_several, person_key
 ),
 
-sign_ups_dated as (
+sign_ups_dated as not materialized (
     select
         s.product_id,
         s.channel,
