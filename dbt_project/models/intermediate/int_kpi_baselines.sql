@@ -5,7 +5,11 @@ kpi_values as (
         *,
         hash(kpi_id, product_id, scope_kind, scope_id) as series
     from {{ ref('fct_kpi_values') }}
-    where grain in ('day', 'week', 'month') and is_complete and value is not null
+    where
+        grain in ('day', 'week', 'month')
+        and is_complete
+        and value is not null
+        and scope_kind in ('company', 'product', 'channel', 'team', 'person')
 ),
 
 kpis as (

@@ -5,7 +5,8 @@
 
 with
 
-kpi_values as (
+-- read three times; laid out once it would be all of history
+kpi_values as not materialized (
     select * from {{ ref('fct_kpi_values') }} where scope_kind <> 'campaign'
 ),
 
