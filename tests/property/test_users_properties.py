@@ -59,7 +59,7 @@ def users(draw: st.DrawFn) -> list[User]:
 
 
 @cache
-def rendered(model: str) -> str:
+def rendered(model: str, is_incremental: bool = False) -> str:
     """A model and the macros it rests on, without dbt: refs are tables of the same name."""
     macros = "".join(
         (DBT_PROJECT / "macros" / "kpis" / f"{name}.sql").read_text() for name in MACROS
@@ -72,7 +72,8 @@ def rendered(model: str) -> str:
         config=lambda **_: "",
         ref=str,
         source=lambda schema, table: f"{schema}_{table}",
-        is_incremental=lambda: False,
+        is_incremental=lambda: is_incremental,
+        this=model,
     )
 
 
@@ -245,6 +246,66 @@ def period_of(grain: str, day: date) -> tuple[date, date]:
     start = date(day.year, day.month - (day.month - 1) % months, 1)
     following = start.month + months
     return start, date(start.year + (following > 12), (following - 1) % 12 + 1, 1)
+
+
+#: The states that a build changes by key, their keys, and which of their rows are kept.
+STATES = {
+    "int_user_quarters": (
+        ("member_key", "quarter_start"),
+        "active_days <> 0 or activation_days <> 0",
+    ),
+    "int_user_profiles": (
+        ("member_key",),
+        "signed_up_on is not null or first_active_day is not null",
+    ),
+}
+
+
+@settings(deadline=None, max_examples=12)
+@given(users(), users(), st.randoms(use_true_random=False))
+def test_states_built_a_few_days_at_a_time_twice_and_corrected_equal_one_full_build(
+    connection: duckdb.DuckDBPyConnection,
+    found: list[User],
+    corrected: list[User],
+    chance: random.Random,
+) -> None:
+    build(connection, corrected, chance)
+    expected = {state: sorted(_rows_of(connection, state)) for state in STATES}
+    for table in ("int_user_days", "int_users"):
+        connection.execute(f"create or replace table {table}_corrected as from {table}")
+    # first what is wrong, as one build; then what is right, in pieces, some of them again
+    build(connection, found, chance)
+    connection.execute("create or replace table int_users_kept as from int_users")
+    pieces = [DAYS[n : n + 20] for n in range(0, len(DAYS), 20)]
+    chance.shuffle(pieces)
+    for days in [*pieces, pieces[0]]:
+        connection.execute(
+            "create or replace table landing_touched_slices as "
+            "select 'user_growth' as feed, product_id, unnest(?::date[]) as day "
+            "from stg_organisation__products",
+            [days],
+        )
+        touched = "local_date in (select day from landing_touched_slices)"
+        connection.execute(
+            f"create or replace table int_user_days as from int_user_days_corrected where {touched}"
+        )
+        connection.execute(
+            f"create or replace table int_users_kept as from int_users_kept where not {touched} "
+            f"union all from int_users_corrected where {touched}"
+        )
+        connection.execute("create or replace table int_users as from int_users_kept")
+        for state, (keys, kept) in STATES.items():
+            connection.execute(f"create or replace temp table moved as {rendered(state, True)}")
+            connection.execute(
+                f"delete from {state} as t using moved as n "
+                f"where {' and '.join(f't.{key} = n.{key}' for key in keys)}"
+            )
+            connection.execute(f"insert into {state} by name from moved where {kept}")
+    assert {state: sorted(_rows_of(connection, state)) for state in STATES} == expected
+
+
+def _rows_of(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:
+    return [repr(row) for row in connection.execute(f"select * from {table}").fetchall()]
 
 
 @settings(deadline=None, max_examples=20)
