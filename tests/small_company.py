@@ -245,7 +245,7 @@ def _users(
     product: str, day: date, chance: random.Random
 ) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
     serial = (day - date(2024, 1, 10)).days * 4
-    users = [
+    users: list[dict[str, object]] = [
         {
             "user_id": f"u-{serial + n}",
             "signed_up_at": _instant(product, day, chance).isoformat(),
@@ -255,7 +255,7 @@ def _users(
         }
         for n in range(chance.randint(0, 4))
     ]
-    activity = [
+    activity: list[dict[str, object]] = [
         {
             "event_id": f"a-{product}-{day}-{n}",
             # some are active before they signed up, some never sign up
@@ -265,6 +265,9 @@ def _users(
         }
         for n in range(chance.randint(5, 25))
     ]
+    inviting = random.Random(f"{product} {day} invitations")
+    for user in users:
+        user["invited_by"] = f"u-{inviting.randint(0, 6)}" if inviting.random() < 0.4 else ""
     return users, activity + _transactions(product, day, serial)
 
 

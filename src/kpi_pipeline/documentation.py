@@ -87,6 +87,7 @@ FAMILIES = {
     "retention": "What becomes of sign-ups",
     "revenue": "Orders, revenue and points",
     "economics": "Economics",
+    "lifecycle": "Lifecycle and value",
 }
 WINDOWS = {
     "period": "the period",

@@ -270,6 +270,25 @@ _KPIS: dict[str, tuple[str, tuple[str, ...], str]] = {
         ("cac", "payback_months", "roi"), ("economics", ("exposure", "user_growth"), "period")
     ),
 }
+#: KPI to the line and the label it counts.
+_LABELS = {
+    "prospects": ("transaction", "prospect"),
+    "first_buyers": ("transaction", "first_buyer"),
+    "repeat_buyers": ("transaction", "repeat_buyer"),
+    "lapsing_buyers": ("transaction", "lapsing"),
+    "lost_buyers": ("transaction", "lost"),
+    "newcomers": ("activity", "new"),
+    "regular_users": ("activity", "active"),
+    "core_users": ("activity", "core"),
+    "key_opinion_leaders": ("activity", "key_opinion_leader"),
+    "dormant_users": ("activity", "dormant"),
+    "value_top_users": ("value", "top"),
+    "value_high_users": ("value", "high"),
+    "value_middle_users": ("value", "middle"),
+    "value_rest_users": ("value", "rest"),
+}
+_KPIS |= dict.fromkeys(_LABELS, ("lifecycle", ("user_growth",), "period"))
+_KPIS["invitations_per_core_user"] = ("lifecycle", ("user_growth",), "period")
 #: Whose ownership a feed follows in KPIs of several feeds.
 _FAMILY_OF = {"exposure": "exposure", "visits": "visits", "user_growth": "users"}
 LTV_MONTHS, LTV_SMALLEST_BASE = 36, 30
@@ -316,6 +335,7 @@ class Reference:
         self.sign_ups = self._sign_ups()
         self.active = list(self._active())
         self.transactions = list(self._transactions())
+        self.invitations = list(self._invitations())
 
     # -- files ----------------------------------------------------------------------------------
 
@@ -554,6 +574,12 @@ class Reference:
                 signed.campaign if signed else NOT_SET,
             )
 
+    def _invitations(self) -> Iterator[tuple[str, date, str, str]]:
+        """Product, day, user and inviter."""
+        for product, day, _, row in self._landed_rows("user_growth", "users", "signed_up_at"):
+            if row["invited_by"] and not self._is_excluded("user", row["user_id"], product):
+                yield product.product_id, day, row["user_id"], row["invited_by"]
+
     def _transactions(self) -> Iterator[Transaction]:
         kinds = {r["kind"]: r for r in self._table("activity_kinds")}
         found = sorted(
@@ -679,6 +705,11 @@ class Reference:
 
     def scopes(self, family: str) -> Iterator[tuple[Scope, date]]:
         """Every scope of a family of KPIs with the day from which it has rows."""
+        if family == "lifecycle":
+            for scope, day in self.scopes("users"):
+                if scope.kind in ("company", "product"):
+                    yield scope, day
+            return
         if family == "economics":
             earliest: dict[Scope, date] = {}
             for part in ("exposure", "visits", "revenue"):
@@ -834,6 +865,7 @@ class Reference:
             ("users", _Users),
             ("revenue", _Revenue),
             ("economics", _Economics),
+            ("lifecycle", _Lifecycle),
         ):
             for scope, exists_from in self.scopes(family):
                 figures = counted(self, scope)
@@ -905,7 +937,7 @@ class Reference:
         }.get(window, period.start)
         # cumulative and trailing KPIs keep what is known so far
         known_from = {"7": start, "28": start}.get(window, period.start)
-        if kpi_id == "total_users":
+        if kpi_id == "total_users" or kpi_id in _LABELS:
             known_from = self.first
         known = _days(known_from, as_of)
         if min(self.landed_days(scope, family, f, known) for f in feeds) == 0:
@@ -1416,6 +1448,109 @@ class _Economics:
             "ltv_to_cac": Figure(_ratio(ltv, cac), ltv, cac),
             "roi": Figure(_ratio(net, cost), net, cost),
         }
+
+
+class _Lifecycle:
+    """Labels of users of a product, or of the identity spaces of the company's products."""
+
+    def __init__(self, reference: Reference, scope: Scope) -> None:
+        self.reference = reference
+        self.counts: dict[date, dict[str, int]] = {}
+        spaces: dict[str, list[str]] = defaultdict(list)
+        for product in reference.products.values():
+            if scope.product_id == ALL:
+                spaces[product.space].append(product.product_id)
+            elif scope.product_id == product.product_id:
+                spaces[product.product_id].append(product.product_id)
+        self.populations = [_Population(reference, names) for names in spaces.values()]
+
+    def of(self, period: Period, days: list[date]) -> dict[str, Figure]:
+        as_of = days[-1]
+        if as_of not in self.counts:
+            found: dict[str, int] = defaultdict(int)
+            for population in self.populations:
+                for line_and_label in population.labels(as_of):
+                    found[line_and_label] += 1
+            self.counts[as_of] = found
+        counts = self.counts[as_of]
+        invited = sum(
+            first in days
+            for population in self.populations
+            for first in population.invited_on.values()
+        )
+        core = counts["activity core"] + counts["activity key_opinion_leader"]
+        figures = {kpi: Figure(counts[f"{line} {label}"]) for kpi, (line, label) in _LABELS.items()}
+        figures["invitations_per_core_user"] = Figure(_ratio(invited, core), invited, core)
+        return figures
+
+
+class _Population:
+    """People who may be the same person: of one product, or of products that share a space."""
+
+    def __init__(self, reference: Reference, products: Sequence[str]) -> None:
+        scope = Scope("product", products[0], products[0])
+        if len(products) > 1:
+            scope = Scope("company", ALL, ALL)
+        self.active: dict[str, set[date]] = defaultdict(set)
+        self.orders: dict[str, list[tuple[date, float]]] = defaultdict(list)
+        self.first_seen: dict[str, date] = {}
+        for a in reference.active:
+            if a.product_id in products:
+                self.active[a.user].add(a.day)
+                self._see(a.user, a.day)
+        for s in reference.sign_ups.values():
+            if s.product_id in products:
+                self._see(s.user, s.day)
+        for t in reference.transactions:
+            if t.product_id in products and t.is_order:
+                value = reference.money(scope, t.value, t.currency, t.day)
+                self.orders[t.user].append((t.day, value or 0.0))
+                self._see(t.user, t.day)
+        self.invited: dict[str, dict[str, date]] = defaultdict(dict)
+        self.invited_on: dict[str, date] = {}
+        for product_id, day, user, inviter in reference.invitations:
+            if product_id in products:
+                self.invited[inviter][user] = min(day, self.invited[inviter].get(user, day))
+                self.invited_on[user] = min(day, self.invited_on.get(user, day))
+
+    def _see(self, user: str, day: date) -> None:
+        self.first_seen[user] = min(day, self.first_seen.get(user, day))
+
+    def labels(self, day: date) -> Iterator[str]:
+        """Line and label of everybody known by that day."""
+        for user, seen in self.first_seen.items():
+            if seen <= day:
+                yield f"transaction {self._buyer(user, day)}"
+                yield f"activity {self._activity(user, day, seen)}"
+        values: dict[str, float] = {}
+        for user, orders in self.orders.items():
+            value = sum(v for on, v in orders if day - 90 * DAY < on <= day)
+            if value > 0:
+                values[user] = round(value, 6)
+        for value in values.values():
+            above = sum(other > value for other in values.values())
+            for tier, share in (("top", 0.01), ("high", 0.1), ("middle", 0.5), ("rest", 2)):
+                if above < share * len(values):
+                    yield f"value {tier}"
+                    break
+
+    def _buyer(self, user: str, day: date) -> str:
+        orders = [on for on, _ in self.orders.get(user, ()) if on <= day]
+        if not orders:
+            return "prospect"
+        age = (day - max(orders)).days
+        if age >= 60:
+            return "lost" if age >= 180 else "lapsing"
+        return "first_buyer" if len(orders) == 1 else "repeat_buyer"
+
+    def _activity(self, user: str, day: date, seen: date) -> str:
+        if (day - seen).days < 14:
+            return "new"
+        active = sum(day - 28 * DAY < on <= day for on in self.active.get(user, ()))
+        if active < 12:
+            return "active" if active else "dormant"
+        brought = sum(on <= day for on in self.invited.get(user, {}).values())
+        return "key_opinion_leader" if brought >= 3 else "core"
 
 
 def holds(prefix: str, path: str) -> bool:

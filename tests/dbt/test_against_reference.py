@@ -298,6 +298,12 @@ def _oddities() -> Iterator[Row]:
             bought = _act(product, day, f"order-{who}", at + number * minute, who, kind="buy")
             bought[3].update(value=value, currency=currency)
             yield bought
+    # somebody comes every other day and brings others in; without it nobody would be core
+    for number in range(0, (LAST - FIRST).days, 2):
+        on = FIRST + number * reference.DAY
+        for product in ("rio", "nara"):
+            yield _act(product, on, "comes-often", _local(product, on, 10), "u-3")
+        yield _act("nara", on, "comes-too", _local("nara", on, 11), "u-500")
     # other currencies: one with a rate, one without, none; a cost of 0; no cost at all
     for number, (cost, currency) in enumerate((
         ("12.5", "USD"), ("3.25", "GBP"), ("1.75", ""), ("0", "BRL"), ("", "GBP"),

@@ -37,6 +37,7 @@ WORKING = {
     "int_periods_touched",
     "int_revenue_days_scoped",
     "int_user_days",
+    "int_user_values",
 }
 
 
