@@ -17,4 +17,4 @@ where
     v.bounces > v.visits
     or v.new_visitors > v.unique_visitors
     or (v.scope_kind in ('company', 'product', 'channel') and v.page_views < v.visits)
-    or (p.traffic_source = 'own' and v.unique_visitors > v.visits)
+    or (p.traffic_source = 'own' and v.scope_kind <> 'page' and v.unique_visitors > v.visits)

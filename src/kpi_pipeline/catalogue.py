@@ -62,7 +62,21 @@ class Kpi(BaseModel):
         "observed_d30",
         "observed_within_7",
     ]
-    scopes: tuple[Literal["company", "product", "channel", "campaign", "team", "person"], ...]
+    scopes: tuple[
+        Literal[
+            "company",
+            "product",
+            "channel",
+            "team",
+            "person",
+            "campaign",
+            "placement",
+            "device",
+            "page",
+            "content_type",
+        ],
+        ...,
+    ]
     stages: Mapping[Literal["brand", "growth"], Role]
     altitudes: tuple[Literal["specialist", "manager", "director"], ...]
     report_grains: tuple[Literal["day", "week", "month", "quarter"], ...] = (

@@ -22,6 +22,7 @@ ALL = "(all)"
 NOT_SET = "(not set)"
 DAY = timedelta(days=1)
 NEVER = date(9999, 12, 31)
+SPARSE = ("campaign", "device")
 VISIT_ENDS_AFTER = timedelta(minutes=30)
 CLICK_IDS = ("gclid", "fbclid", "msclkid")
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -123,6 +124,7 @@ class PageView:
     campaign: tuple[str, str, str]
     click_id: str
     referrer_host: str
+    device: str
 
 
 @dataclass
@@ -131,6 +133,7 @@ class Visit:
     day: date
     channel: str
     campaign: str
+    device: str
     pages: list[PageView]
 
     @property
@@ -148,6 +151,7 @@ class Traffic:
     page_views: int
     bounces: int
     seconds: int
+    device: str
 
 
 @dataclass(frozen=True)
@@ -219,6 +223,8 @@ _KPIS: dict[str, tuple[str, tuple[str, ...], str]] = {
     ),
     **dict.fromkeys(("reported_visits", "reported_page_views"), ("visits", ("traffic",), "period")),
     "visits_gap": ("visits", ("page_views", "traffic"), "period"),
+    "entries": ("visits", ("visits",), "period"),
+    "excluded_page_views": ("visits", ("page_views",), "period"),
     **dict.fromkeys(
         (
             "sign_ups",
@@ -296,6 +302,16 @@ LTV_MONTHS, LTV_SMALLEST_BASE = 36, 30
 _NOT_OWNED = {"reported_visits", "reported_page_views", "visits_gap"}
 #: Days after a sign-up on which its user is observed, the first and the last.
 _OBSERVED = {"d1": (1, 1), "d7": (7, 7), "d30": (30, 30), "within_7": (0, 7)}
+_OF_PRODUCTS = {"excluded_page_views", "excluded_sign_ups"}
+_OF_CAMPAIGNS = {
+    "page_views",
+    "unique_visitors",
+    "visits",
+    "new_visitor_share",
+    "bounce_rate",
+    "pages_per_visit",
+    "average_visit_duration_seconds",
+}
 KPIS = tuple(_KPIS)
 
 
@@ -328,6 +344,7 @@ class Reference:
             for row in self._table("products")
         }
         self.owned = list(self._ownership())
+        self.excluded_views: dict[tuple[str, date], int] = defaultdict(int)
         self.page_views = list(self._page_views())
         self.visits = list(self._visits())
         self.traffic = list(self._traffic())
@@ -409,6 +426,7 @@ class Reference:
                 or self._is_excluded("visitor", row["visitor_id"], product)
                 or self._is_excluded("utm_source", tags[0], product)
             ):
+                self.excluded_views[product_id, day] += 1
                 continue
             yield PageView(
                 product_id,
@@ -420,6 +438,7 @@ class Reference:
                 (tags[0], tags[1], tags[2]),
                 next((name for name in CLICK_IDS if name in asked), ""),
                 "" if referrer == _host(row["url"]) else referrer,
+                row.get("device") or NOT_SET,
             )
 
     def _visits(self) -> Iterator[Visit]:
@@ -437,7 +456,8 @@ class Reference:
                         continue
                     yield visit
                 channel = self._channel(*view.campaign, view.click_id, view.referrer_host)
-                visit = Visit(product_id, day, channel, view.campaign[2] or NOT_SET, [view])
+                campaign = view.campaign[2] or NOT_SET
+                visit = Visit(product_id, day, channel, campaign, view.device, [view])
             assert visit is not None
             yield visit
 
@@ -483,6 +503,7 @@ class Reference:
                 int(row["page_views"]),
                 int(row["bounces"]),
                 int(row["duration_seconds"]),
+                row.get("device") or NOT_SET,
             )
 
     def _exposure(self) -> Iterator[Shown]:
@@ -685,9 +706,12 @@ class Reference:
         channel: str,
         campaign: str,
         path: str | None = None,
+        device: str | None = None,
     ) -> bool:
         if scope.product_id not in (ALL, product_id):
             return False
+        if scope.kind in SPARSE:
+            return scope.scope_id == {"campaign": campaign, "device": device}[scope.kind]
         if scope.kind in ("company", "product"):
             return True
         if scope.kind == "channel":
@@ -885,7 +909,82 @@ class Reference:
                         if value is not None:
                             rows[(kpi_id, scope.product_id, scope.kind, scope.scope_id,
                                   period.grain, period.start, as_of)] = value  # fmt: skip
+            if family == "visits":
+                rows |= self._sparse_values()
+                rows |= self._page_values()
         return rows
+
+    def _sparse_values(self) -> dict[Key, Value]:
+        """Campaigns and devices: periods that are over and in which they were seen."""
+        rows: dict[Key, Value] = {}
+        named = {("campaign", x.product_id, x.campaign) for x in (*self.visits, *self.traffic)}
+        named |= {("device", x.product_id, x.device) for x in (*self.visits, *self.traffic)}
+        for kind, product_id, name in sorted(named):
+            scope = Scope(kind, product_id, name)
+            figures = _Visits(self, scope)
+            for period, days in self._periods_over():
+                if not figures.is_seen_in(days):
+                    continue
+                for kpi_id, figure in figures.of(period, days).items():
+                    if kpi_id in _OF_CAMPAIGNS:
+                        self._add(rows, scope, kpi_id, figure, period)
+        return rows
+
+    def _page_values(self) -> dict[Key, Value]:
+        """Pages, owned prefixes as `/a/*`; the small company has too few pages for others."""
+        rows: dict[Key, Value] = {}
+        for product in self.products.values():
+            if product.traffic_source != "own":
+                continue
+            views = _ByDay(v for v in self.page_views if v.product_id == product.product_id)
+            visits = _ByDay(v for v in self.visits if v.product_id == product.product_id)
+            prefixes = {
+                o.which
+                for o in self.owned
+                if o.what == "page_prefix" and o.product_id == product.product_id
+            }
+            for period, days in self._periods_over():
+                found = views.on(days)
+                pages = {v.path: {v.path} for v in found}
+                for prefix in prefixes:
+                    if paths := {path for path in pages if holds(prefix, path)}:
+                        pages[f"{prefix}/*"] = paths
+                for page, paths in pages.items():
+                    seen = [v for v in found if v.path in paths]
+                    entered = [v for v in visits.on(days) if v.pages[0].path in paths]
+                    bounces = sum(len(v.pages) == 1 for v in entered)
+                    scope = Scope("page", product.product_id, page)
+                    for kpi_id, figure in {
+                        "page_views": Figure(len(seen)),
+                        "unique_visitors": Figure(len({v.visitor for v in seen})),
+                        "entries": Figure(len(entered)),
+                        "bounce_rate": Figure(_ratio(bounces, len(entered)), bounces, len(entered)),
+                    }.items():
+                        self._add(rows, scope, kpi_id, figure, period)
+        return rows
+
+    def _periods_over(self) -> list[tuple[Period, list[date]]]:
+        return [
+            (period, [d for d in self.days if period.start <= d <= day])
+            for day in self.days
+            for grain in ("day", "week", "month", "quarter")
+            if (period := self.period_of(grain, day)).last_day == day
+        ]
+
+    def _add(
+        self,
+        rows: dict[Key, Value],
+        scope: Scope,
+        kpi_id: str,
+        figure: Figure,
+        period: Period,
+    ) -> None:
+        """What a product's days say of completeness holds for its campaigns, devices and pages."""
+        judged = Scope("product", scope.product_id, scope.product_id)
+        value = self._valued(judged, kpi_id, figure, period, period.last_day, is_changed=False)
+        if value is not None:
+            rows[(kpi_id, scope.product_id, scope.kind, scope.scope_id,
+                  period.grain, period.start, period.last_day)] = value  # fmt: skip
 
     def _rows_of(
         self, scope: Scope, family: str, exists_from: date
@@ -915,7 +1014,7 @@ class Reference:
         family, needed, window = _KPIS[kpi_id]
         if kpi_id in _NOT_OWNED and scope.kind in ("person", "team"):
             return None
-        if kpi_id == "excluded_sign_ups" and scope.kind not in ("company", "product"):
+        if kpi_id in _OF_PRODUCTS and scope.kind not in ("company", "product"):
             return None
         feeds = [f for f in needed if self.first_day(scope, family, f) is not None]
         if family == "economics":
@@ -977,9 +1076,9 @@ class Reference:
         rows = {}
         changes: dict[Scope, set[date]] = {}
         for key, found in values.items():
-            if key[2] == "campaign":
-                continue
             grain, start, as_of = key[4:]
+            if key[2] in (*SPARSE, "page"):
+                continue
             period = self.period_of(grain, start)
             target = targets.get(key[:6])
             is_whole = found.incomplete_because in (None, "period_open")
@@ -1080,12 +1179,13 @@ class _Visits:
 
         def holds_it(x: Visit | Traffic, path: str | None = None) -> bool:
             return reference._holds(
-                scope, "visits", x.product_id, x.day, x.channel, x.campaign, path
+                scope, "visits", x.product_id, x.day, x.channel, x.campaign, path, x.device
             )
 
         self.visits = _ByDay(v for v in reference.visits if holds_it(v, v.pages[0].path))
         self.pages = _ByDay(p for v in reference.visits for p in v.pages if holds_it(v, p.path))
         self.traffic = _ByDay(t for t in reference.traffic if holds_it(t))
+        self.excluded = reference.excluded_views
         if scope.kind in ("person", "team"):
             named = {
                 o.product_id
@@ -1094,6 +1194,7 @@ class _Visits:
             }
         else:
             named = set(reference.products) if scope.product_id == ALL else {scope.product_id}
+        self.named = named
         products = [reference.products[name] for name in named]
         self.has_backend = any(p.traffic_source == "backend" for p in products)
         self.started_on = min(p.started_on for p in products)
@@ -1139,7 +1240,17 @@ class _Visits:
             "reported_visits": Figure(sum(t.visits for t in traffic)),
             "reported_page_views": Figure(sum(t.page_views for t in traffic)),
             "visits_gap": Figure(_ratio(gap, len(compared)), gap, len(compared)),
+            "excluded_page_views": Figure(
+                sum(self.excluded[product, day] for product in self.named for day in days)
+            ),
         }
+
+    def is_seen_in(self, days: list[date]) -> bool:
+        """Whether the feed the product's visits come from has something."""
+        source = {p: self.reference.products[p].traffic_source for p in self.named}
+        return any(source[v.product_id] == "own" for v in self.visits.on(days)) or any(
+            source[t.product_id] == "backend" for t in self.traffic.on(days)
+        )
 
     def _both_landed(self, x: Visit | Traffic) -> bool:
         product = self.reference.products[x.product_id]

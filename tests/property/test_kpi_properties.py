@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import cache
@@ -36,6 +36,15 @@ class View(NamedTuple):
     campaign: Campaign | None
 
 
+class Visit(NamedTuple):
+    visitor: int
+    started_at: datetime
+    page_views: int
+    milliseconds: int
+    campaign: str
+
+
+KEYS = {"a": 1, "b": 2}
 #: Seconds since the page view before: around the pause, and a few that are not.
 PAUSES = st.sampled_from([0, 1, 60, 1799, 1800, 1801, 3600])
 
@@ -53,27 +62,54 @@ def page_views(draw: st.DrawFn) -> list[View]:
     return views
 
 
+MODELS = ("int_visitor_days", "int_page_views_visited", "int_visits")
+
+
 @cache
-def visits_sql() -> str:
-    """The model and the judgement it rests on, without dbt: it reads a table of the same name."""
-    judgement = (DBT_PROJECT / "macros" / "judgement" / "starts_visit.sql").read_text()
-    model = (DBT_PROJECT / "models" / "intermediate" / "int_page_views_visited.sql").read_text()
-    template = jinja2.Environment(undefined=jinja2.StrictUndefined).from_string(judgement + model)
+def models_sql() -> tuple[tuple[str, str], ...]:
+    """The models and the judgement they rest on, without dbt, over tables of the same names."""
+    folders = (DBT_PROJECT / "macros" / "judgement", DBT_PROJECT / "macros" / "kpis")
+    judgement = "".join(
+        path.read_text()
+        for folder in folders
+        for path in sorted(folder.glob("*.sql"))
+        if path.stem in {"starts_visit", "order_in_time", "key_of", "is_bounce", "channel_of"}
+    )
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
     variables = {"visit_gap_minutes": 30}
-    return template.render(config=lambda **_: "", ref=str, var=variables.__getitem__)
+    return tuple(
+        (
+            name,
+            environment.from_string(
+                judgement + (DBT_PROJECT / "models" / "intermediate" / f"{name}.sql").read_text()
+            ).render(config=lambda **_: "", ref=str, var=variables.__getitem__),
+        )
+        for name in MODELS
+    )
 
 
 @pytest.fixture(scope="module")
 def connection() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as opened:
         opened.execute(
-            "create table staged(event_id varchar, visitor_id varchar, local_date date, "
+            "create table staged(event_key ubigint, visitor_key ubigint, local_date date, "
             "occurred_at timestamp, utm_source varchar, utm_medium varchar, utm_campaign varchar)"
         )
         opened.execute(
-            "create view stg_landing__page_views as select *, 'p' as product_id, '/' as path, "
-            "null as device, null as click_id, null as referrer_host, false as is_excluded "
-            "from staged"
+            "create view stg_landing__page_views as select *, 'p' as product_id, "
+            "1::ubigint as url_key, 1::ubigint as referrer_key, 'phone' as device, "
+            "false as is_excluded from staged"
+        )
+        opened.execute(
+            "create table stg_landing__urls as select 1::ubigint as url_key, "
+            "1::ubigint as path_key, null::varchar as utm_source, null::varchar as utm_medium, "
+            "null::varchar as utm_campaign, null::varchar as click_id, null::varchar as host"
+        )
+        opened.execute(
+            "create table stg_landing__referrers(referrer_key ubigint, host varchar);"
+            "create table stg_organisation__channel_codes(code varchar, channel varchar);"
+            "create table stg_organisation__channel_rules"
+            "(position integer, channel varchar, field varchar, pattern varchar)"
         )
         yield opened
 
@@ -92,17 +128,18 @@ def test_a_visit_ends_after_more_than_thirty_minutes(
 ) -> None:
     at = MIDNIGHT + timedelta(hours=9)
     views = [View("1", "a", at, None), View("2", "a", at + timedelta(seconds=seconds), None)]
-    assert len(visits_by_sql(connection, views, random.Random(1))) == visits
+    assert visits_by_sql(connection, views, random.Random(1)).total() == visits
 
 
 def test_a_visit_ends_at_midnight(connection: duckdb.DuckDBPyConnection) -> None:
     second = timedelta(seconds=1)
     views = [View("1", "a", MIDNIGHT - second, None), View("2", "a", MIDNIGHT, None)]
-    assert visits_by_sql(connection, views, random.Random(1)) == {("1",), ("2",)}
+    assert visits_by_sql(connection, views, random.Random(1)) == visits_by_hand(views)
+    assert len(visits_by_hand(views)) == 2
 
 
-def visits_by_hand(views: list[View]) -> set[tuple[str, ...]]:
-    """The event ids of each visit, in order."""
+def visits_by_hand(views: list[View]) -> Counter[Visit]:
+    """Each visit: who, from when, how many page views, for how long, and by which campaign."""
     days: dict[tuple[object, ...], list[View]] = defaultdict(list)
     for view in views:
         days[view.visitor, view.at.date()].append(view)
@@ -118,23 +155,34 @@ def visits_by_hand(views: list[View]) -> set[tuple[str, ...]]:
                 visit = []
                 visits.append(visit)
             visit.append(view)
-    return {tuple(view.event_id for view in visit) for visit in visits}
+    return Counter(
+        Visit(
+            KEYS[visit[0].visitor],
+            visit[0].at,
+            len(visit),
+            (visit[-1].at - visit[0].at) // timedelta(milliseconds=1),
+            (visit[0].campaign or (None, None, None))[2] or "(not set)",
+        )
+        for visit in visits
+    )
 
 
 def visits_by_sql(
     connection: duckdb.DuckDBPyConnection, views: list[View], chance: random.Random
-) -> set[tuple[str, ...]]:
-    """The same by the model, over the rows in any order."""
+) -> Counter[Visit]:
+    """The same by the models, over the rows in any order."""
     rows = [
-        (v.event_id, v.visitor, v.at.date(), v.at, *(v.campaign or (None, None, None)))
-        for v in views
+        (n, KEYS[v.visitor], v.at.date(), v.at, *(v.campaign or (None, None, None)))
+        for n, v in enumerate(sorted(views, key=lambda v: v.event_id))
     ]
     chance.shuffle(rows)
     connection.execute("delete from staged")
     if rows:
         connection.executemany("insert into staged values (?, ?, ?, ?, ?, ?, ?)", rows)
+    for name, sql in models_sql():
+        connection.execute(f"create or replace temp table {name} as {sql}")
     found = connection.execute(
-        f"select list(event_id order by occurred_at, event_id) from ({visits_sql()}) "
-        "group by visitor_id, local_date, visit_number"
+        "select visitor_key, started_at, page_views, duration_milliseconds, campaign "
+        "from int_visits"
     ).fetchall()
-    return {tuple(ids) for (ids,) in found}
+    return Counter(Visit(*row) for row in found)

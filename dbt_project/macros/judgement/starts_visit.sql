@@ -13,3 +13,8 @@
 {% macro starts_by_campaign(campaign_triple, previous_triple) -%}
     ({{ campaign_triple }} is not null and {{ campaign_triple }} is distinct from {{ previous_triple }})
 {%- endmacro %}
+
+{#- Whether a pause that ends a visit can lie between these two times. -#}
+{% macro may_hold_pause(started_at, ended_at) -%}
+    {{ ended_at }} - {{ started_at }} > interval '{{ var("visit_gap_minutes") }} minutes'
+{%- endmacro %}

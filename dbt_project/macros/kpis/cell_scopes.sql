@@ -1,10 +1,11 @@
 {#-
-  Which scopes a cell counts in. A cell is (product_id, local_date, channel, campaign[, path]);
-  a person's scope is the union of what they own on that day, each cell once; a team's is its members'.
+  Which scopes a cell counts in. A cell is (product_id, local_date and `columns`); a person's scope is
+  the union of what they own on that day, each cell once; a team's is its members'. Campaigns and
+  devices are scopes where `sparse` names them.
   Reads CTE `cells`, gives the cell's columns and scope_kind, scope_product_id, scope_id.
 -#}
-{% macro cell_scopes(has_path=false) %}
-    {%- set cell = "c.product_id, c.local_date, c.channel, c.campaign" ~ (", c.path" if has_path else "") -%}
+{% macro cell_scopes(columns=['channel', 'campaign'], sparse=[]) %}
+    {%- set cell = "c.product_id, c.local_date, c." ~ columns | join(", c.") -%}
     select {{ cell }}, 'company' as scope_kind, '(all)' as scope_product_id, '(all)' as scope_id
     from cells as c
     union all
@@ -16,6 +17,11 @@
     union all
     select {{ cell }}, 'channel', '(all)', c.channel
     from cells as c
+    {% for scope in sparse -%}
+    union all
+    select {{ cell }}, '{{ scope }}', c.product_id, c.{{ scope }}
+    from cells as c
+    {% endfor -%}
     union all
     select distinct {{ cell }}, m.scope_kind, '(all)', m.scope_id
     from cells as c
@@ -28,6 +34,6 @@
                 when 'product' then true
                 when 'channel' then m.which = c.channel
                 when 'campaign' then m.which = c.campaign
-                when 'page_prefix' then {{ holds_path('m.which', 'c.path') if has_path else 'false' }}
+                when 'page_prefix' then {{ "list_contains(string_split(c.prefixes, chr(31)), m.which)" if 'prefixes' in columns else 'false' }}
             end
 {% endmacro %}

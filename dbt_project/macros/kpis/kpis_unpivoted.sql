@@ -48,11 +48,3 @@
         else c.landed_days
     end
 {%- endmacro %}
-
-{#- Whether a row of completeness is that of a scope; a campaign's is that of its product. -#}
-{% macro is_completeness_of(completeness, scope) -%}
-    case {{ scope }}.scope_kind when 'campaign' then 'product' else {{ scope }}.scope_kind end = {{ completeness }}.scope_kind
-    and {{ scope }}.product_id = {{ completeness }}.product_id
-    and case {{ scope }}.scope_kind when 'campaign' then {{ scope }}.product_id else {{ scope }}.scope_id end
-    = {{ completeness }}.scope_id
-{%- endmacro %}

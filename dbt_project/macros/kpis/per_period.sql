@@ -27,6 +27,41 @@
     )
 {% endmacro %}
 
+{#-
+  The same for scopes that have no row for every day: periods that are over and in which there was
+  something. is_seen: a condition on the sums. Reads the CTEs `days`, `period_days`, `touched` and
+  `calendar` (last_day).
+-#}
+{% macro summed_sparsely(measures, scope_kinds, days='days', is_seen=none) %}
+    select
+        d.scope_kind,
+        d.product_id,
+        d.scope_id,
+        p.grain,
+        p.period_start,
+        p.period_end,
+        p.last_day,
+        p.last_day as as_of_date,
+        {% for measure in measures -%}
+        sum(d.{{ measure }}) as {{ measure }}{{ "," if not loop.last }}
+        {% endfor %}
+    from {{ days }} as d
+    inner join period_days as p on d.local_date = p.as_of_date
+    inner join touched as t on p.grain = t.grain and p.period_start = t.period_start
+    where d.scope_kind in ('{{ scope_kinds | join("', '") }}') and p.last_day <= (select c.last_day from calendar as c)
+    group by all
+    {% if is_seen -%} having {{ is_seen }} {%- endif %}
+{% endmacro %}
+
+{#- What kpi_visits sums over days. -#}
+{% macro visit_measures() %}
+    {{ return([
+        'page_views', 'visits', 'bounces', 'duration_milliseconds', 'days_without_page_views',
+        'days_without_bounces', 'days_without_durations', 'reported_visits', 'reported_page_views',
+        'compared_visits', 'compared_reported_visits', 'excluded_page_views'
+    ]) }}
+{% endmacro %}
+
 {#- The keys every kpi model shares, in order. -#}
 {% macro kpi_keys(alias) -%}
     {{ alias }}.scope_kind,

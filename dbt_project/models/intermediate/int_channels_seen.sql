@@ -1,7 +1,7 @@
 with
 
 visits as (
-    select * from {{ ref('int_visits') }}
+    select * from {{ ref('int_visit_cells') }}
 ),
 
 traffic as (

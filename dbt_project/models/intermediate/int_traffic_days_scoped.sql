@@ -19,12 +19,13 @@ cells as (
         source_product_id as product_id,
         local_date,
         channel,
-        campaign
+        campaign,
+        device
     from traffic
 ),
 
 scopes as (
-    {{ cell_scopes() }}
+    {{ cell_scopes(columns=['channel', 'campaign', 'device'], sparse=['campaign', 'device']) }}
 )
 
 select
@@ -44,4 +45,5 @@ inner join scopes as s
         and t.local_date = s.local_date
         and t.channel = s.channel
         and t.campaign = s.campaign
+        and t.device = s.device
 group by all

@@ -7,7 +7,8 @@ with
 
 -- read three times; laid out once it would be all of history
 kpi_values as not materialized (
-    select * from {{ ref('fct_kpi_values') }} where scope_kind <> 'campaign'
+    select * from {{ ref('fct_kpi_values') }}
+    where scope_kind in ('company', 'product', 'channel', 'team', 'person')
 ),
 
 targets as (

@@ -5,8 +5,12 @@
 
 with
 
-visitor_days as (
-    select * from {{ ref('int_visitor_days_scoped') }}
+visit_days as (
+    select * from {{ ref('int_visit_days_scoped') }}
+),
+
+visitor_uniques as (
+    select * from {{ ref('int_visitor_uniques') }}
 ),
 
 traffic_days as (
@@ -15,10 +19,6 @@ traffic_days as (
 
 traffic_uniques as (
     select * from {{ ref('int_traffic_uniques') }}
-),
-
-first_days as (
-    select * from {{ ref('int_visitor_first_days') }}
 ),
 
 products as (
@@ -37,31 +37,32 @@ slices as (
     select * from {{ ref('stg_landing__slices') }}
 ),
 
-period_days as (
-    select * from {{ ref('int_period_days') }}
+excluded_days as (
+    select * from {{ ref('int_excluded_page_views') }}
+),
+
+page_periods as (
+    select * from {{ ref('int_page_periods') }}
+),
+
+periods as (
+    select * from {{ ref('dim_periods') }}
 ),
 
 touched as (
     select * from {{ ref('int_periods_touched') }} where layer = 'values'
 ),
 
-spine as (
-    {{ spine_of('visits') }}
+period_days as (
+    select * from {{ ref('int_period_days') }}
 ),
 
-own_days as (
-    select
-        v.scope_kind,
-        v.product_id,
-        v.scope_id,
-        v.source_product_id,
-        v.local_date,
-        sum(v.page_views) as page_views,
-        sum(v.visits) as visits,
-        sum(v.bounces) as bounces,
-        sum(v.duration_milliseconds) as duration_milliseconds
-    from visitor_days as v
-    group by all
+calendar as (
+    select max(day) as last_day from {{ ref('int_calendar_days') }}
+),
+
+spine as (
+    {{ spine_of('visits') }}
 ),
 
 -- each product's visits come from the feed its traffic_source names; the other is only compared
@@ -81,8 +82,9 @@ days_by_source as (
         null::bigint as reported_visits,
         null::bigint as reported_page_views,
         case when s.status = 'landed' then o.visits end as compared_visits,
-        null::bigint as compared_reported_visits
-    from own_days as o
+        null::bigint as compared_reported_visits,
+        0 as excluded_page_views
+    from visit_days as o
     inner join products as p on o.source_product_id = p.product_id
     inner join product_feeds as f on o.source_product_id = f.product_id
     left join slices as s
@@ -103,11 +105,22 @@ days_by_source as (
         t.visits as reported_visits,
         t.page_views as reported_page_views,
         null::bigint as compared_visits,
-        case when s.status = 'landed' then t.visits end as compared_reported_visits
+        case when s.status = 'landed' then t.visits end as compared_reported_visits,
+        0 as excluded_page_views
     from traffic_days as t
     inner join products as p on t.source_product_id = p.product_id
     left join slices as s
         on t.source_product_id = s.product_id and t.local_date = s.day and s.feed = 'page_views'
+    union all by name
+    select
+        s.scope_kind,
+        s.product_id,
+        s.scope_id,
+        x.local_date,
+        x.excluded_page_views
+    from excluded_days as x
+    inner join scope_products as s
+        on x.source_product_id = s.source_product_id and s.scope_kind in ('company', 'product')
 ),
 
 days as (
@@ -116,45 +129,10 @@ days as (
         product_id,
         scope_id,
         local_date,
-        {% for measure in [
-            'page_views', 'visits', 'bounces', 'duration_milliseconds', 'days_without_page_views',
-            'days_without_bounces', 'days_without_durations', 'reported_visits',
-            'reported_page_views', 'compared_visits', 'compared_reported_visits'
-        ] -%}
+        {% for measure in visit_measures() -%}
         sum({{ measure }}) as {{ measure }}{{ "," if not loop.last }}
         {% endfor %}
     from days_by_source
-    group by all
-),
-
--- a visitor counts on the first day of the period they came; uniques to date are sums of these
-first_in_period as (
-    select
-        v.scope_kind,
-        v.product_id,
-        v.scope_id,
-        d.grain,
-        d.period_start,
-        v.entity,
-        min(v.local_date) as local_date
-    from visitor_days as v
-    inner join period_days as d on v.local_date = d.as_of_date
-    inner join touched as t on d.grain = t.grain and d.period_start = t.period_start
-    group by all
-),
-
-unique_days as (
-    select
-        u.scope_kind,
-        u.product_id,
-        u.scope_id,
-        u.grain,
-        u.period_start,
-        u.local_date,
-        count(*) as unique_visitors,
-        count_if(f.first_day >= u.period_start) as new_visitors
-    from first_in_period as u
-    inner join first_days as f on u.product_id = f.product_id and u.entity = f.entity
     group by all
 ),
 
@@ -170,16 +148,73 @@ scope_sources as (
     group by all
 ),
 
-summed as (
-    {{ summed_to_date([
-        'page_views', 'visits', 'bounces', 'duration_milliseconds', 'days_without_page_views',
-        'days_without_bounces', 'days_without_durations', 'reported_visits',
-        'reported_page_views', 'compared_visits', 'compared_reported_visits'
-    ]) }}
+summed_densely as (
+    {{ summed_to_date(visit_measures()) }}
 ),
 
 uniques_summed as (
-    {{ summed_to_date(['unique_visitors', 'new_visitors'], days='unique_days', by_period=true) }}
+    {{ summed_to_date(['unique_visitors', 'new_visitors'], days='visitor_uniques', by_period=true) }}
+),
+
+-- campaigns and devices have values of periods that are over and in which they were seen
+summed_sparsely as (
+    {{ summed_sparsely(visit_measures(), ['campaign', 'device'], is_seen='count(d.visits) > 0') }}
+),
+
+sparse_uniques as (
+    select
+        scope_kind,
+        product_id,
+        scope_id,
+        grain,
+        period_start,
+        sum(unique_visitors) as unique_visitors,
+        sum(new_visitors) as new_visitors
+    from visitor_uniques
+    where scope_kind in ('campaign', 'device')
+    group by all
+),
+
+summed as (
+    select
+        {{ kpi_keys('s') }},
+        s.last_day,
+        {% for measure in visit_measures() -%}
+        s.{{ measure }},
+        {% endfor -%}
+        u.unique_visitors,
+        u.new_visitors,
+        s.scope_kind as judged_kind,
+        s.scope_id as judged_id
+    from summed_densely as s
+    inner join uniques_summed as u
+        on
+            s.scope_kind = u.scope_kind
+            and s.product_id = u.product_id
+            and s.scope_id = u.scope_id
+            and s.grain = u.grain
+            and s.period_start = u.period_start
+            and s.as_of_date = u.as_of_date
+    where s.is_reported
+    union all by name
+    select
+        {{ kpi_keys('s') }},
+        s.last_day,
+        {% for measure in visit_measures() -%}
+        s.{{ measure }},
+        {% endfor -%}
+        u.unique_visitors,
+        u.new_visitors,
+        'product' as judged_kind,
+        s.product_id as judged_id
+    from summed_sparsely as s
+    left join sparse_uniques as u
+        on
+            s.scope_kind = u.scope_kind
+            and s.product_id = u.product_id
+            and s.scope_id = u.scope_id
+            and s.grain = u.grain
+            and s.period_start = u.period_start
 ),
 
 joined as (
@@ -196,28 +231,21 @@ joined as (
         -- a backend's uniques are known only for exactly the scope and period it reports
         case
             when c.has_backend then case when s.as_of_date = s.last_day then b.visitors end
-            else coalesce(u.unique_visitors, 0)
+            else coalesce(s.unique_visitors, 0)
         end::bigint as unique_visitors,
         case
             when s.period_start < c.started_on + interval '{{ var("new_product_days") }} days' then null
             when c.has_backend then case when s.as_of_date = s.last_day then b.new_visitors end
-            else coalesce(u.new_visitors, 0)
+            else coalesce(s.new_visitors, 0)
         end::bigint as new_visitors,
         coalesce(s.reported_visits, 0)::bigint as reported_visits,
         coalesce(s.reported_page_views, 0)::bigint as reported_page_views,
         coalesce(s.compared_visits, 0)::bigint as compared_visits,
-        coalesce(s.compared_reported_visits, 0)::bigint as compared_reported_visits
+        coalesce(s.compared_reported_visits, 0)::bigint as compared_reported_visits,
+        coalesce(s.excluded_page_views, 0)::bigint as excluded_page_views
     from summed as s
-    inner join uniques_summed as u
-        on
-            s.scope_kind = u.scope_kind
-            and s.product_id = u.product_id
-            and s.scope_id = u.scope_id
-            and s.grain = u.grain
-            and s.period_start = u.period_start
-            and s.as_of_date = u.as_of_date
     inner join scope_sources as c
-        on s.scope_kind = c.scope_kind and s.product_id = c.product_id and s.scope_id = c.scope_id
+        on s.judged_kind = c.scope_kind and s.product_id = c.product_id and s.judged_id = c.scope_id
     left join traffic_uniques as b
         on
             s.scope_kind = b.scope_kind
@@ -225,7 +253,32 @@ joined as (
             and s.scope_id = b.scope_id
             and s.grain = b.grain
             and s.period_start = b.period_start
-    where s.is_reported
+),
+
+pages as (
+    select
+        'page' as scope_kind,
+        g.product_id,
+        g.page as scope_id,
+        g.grain,
+        g.period_start,
+        p.last_day as as_of_date,
+        p.period_end,
+        g.page_views,
+        g.unique_visitors,
+        g.entries as visits,
+        g.bounces,
+        g.entries
+    from page_periods as g
+    inner join touched as t on g.grain = t.grain and g.period_start = t.period_start
+    inner join periods as p on g.grain = p.grain and g.period_start = p.period_start
+    inner join products as o on g.product_id = o.product_id and o.traffic_source = 'own'
+),
+
+all_scopes as (
+    select * from joined
+    union all by name
+    select * from pages
 )
 
 select
@@ -240,9 +293,11 @@ select
     {{ ratio('j.bounces', 'j.visits') }} as bounce_rate,
     {{ ratio('j.page_views', 'j.visits') }} as pages_per_visit,
     {{ ratio('j.duration_seconds', 'j.visits') }} as average_visit_duration_seconds,
+    j.entries::bigint as entries,
+    j.excluded_page_views,
     j.reported_visits,
     j.reported_page_views,
     j.compared_visits,
     j.compared_reported_visits - j.compared_visits as visits_difference,
     {{ ratio('j.compared_reported_visits - j.compared_visits', 'j.compared_visits') }} as visits_gap
-from joined as j
+from all_scopes as j

@@ -6,53 +6,102 @@ page_views as (
     select * from {{ source('landing', 'page_views') }}
 ),
 
+products as (
+    select * from {{ ref('stg_organisation__products') }}
+),
+
 exclusions as (
     select * from {{ ref('stg_organisation__exclusions') }}
 ),
 
-urls_read as (
-    select
-        product_id,
-        local_date,
-        event_id,
-        visitor_id,
-        user_id,
-        {{ page_path('url') }} as path,
-        nullif({{ url_host('referrer') }}, {{ url_host('url') }}) as referrer_host,
-        coalesce(utm_source, {{ url_parameter('url', 'utm_source') }}) as utm_source,
-        coalesce(utm_medium, {{ url_parameter('url', 'utm_medium') }}) as utm_medium,
-        coalesce(utm_campaign, {{ url_parameter('url', 'utm_campaign') }}) as utm_campaign,
-        {{ click_id('url') }} as click_id,
-        coalesce(device, '(not set)') as device,
-        coalesce(is_bot, false) as is_bot,
-        occurred_at
-    from page_views
+urls as (
+    select * from {{ ref('stg_landing__urls') }}
 ),
 
-repeats_removed as (
-    select *
-    from urls_read
-    qualify row_number() over (
-        partition by product_id, local_date, event_id order by occurred_at, path, visitor_id
-    ) = 1
+-- texts become numbers here: they cost half of everything that follows
+keys_made as (
+    select
+        v.product_id,
+        v.local_date,
+        {{ key_of('v.event_id') }} as event_key,
+        hash(p.identity_space, md5_number(v.visitor_id)) as visitor_key,
+        {{ key_of('v.url') }} as url_key,
+        {{ key_of('v.referrer') }} as referrer_key,
+        v.visitor_id,
+        v.user_id,
+        v.utm_source,
+        v.utm_medium,
+        v.utm_campaign,
+        coalesce(v.device, '(not set)') as device,
+        v.content_id,
+        coalesce(v.is_bot, false) as is_bot,
+        v.occurred_at
+    from page_views as v
+    inner join products as p on v.product_id = p.product_id
+),
+
+excluded_urls as (
+    select
+        u.url_key,
+        e.product_id
+    from urls as u
+    inner join exclusions as e
+        on
+            e.kind = 'path_prefix' and {{ holds_path('e.value', 'u.path') }}
+            or e.kind = 'utm_source' and e.value = u.utm_source
+),
+
+excluded_ids as (
+    select * from exclusions where kind in ('visitor', 'user', 'utm_source')
 ),
 
 exclusions_marked as (
     select
-        p.*,
-        p.is_bot or exists (
+        v.* exclude (visitor_id, user_id, is_bot),
+        v.is_bot
+        or exists (
             select 1
-            from exclusions as e
+            from excluded_ids as e
             where
-                (e.product_id is null or e.product_id = p.product_id)
+                (e.product_id is null or e.product_id = v.product_id)
                 and case e.kind
-                    when 'visitor' then e.value = p.visitor_id
-                    when 'user' then e.value = p.user_id
-                    when 'utm_source' then e.value = p.utm_source
-                    when 'path_prefix' then {{ holds_path('e.value', 'p.path') }}
+                    when 'visitor' then e.value = v.visitor_id
+                    when 'user' then e.value = v.user_id
+                    when 'utm_source' then e.value = v.utm_source
                 end
+        )
+        or exists (
+            select 1
+            from excluded_urls as u
+            where u.url_key = v.url_key and (u.product_id is null or u.product_id = v.product_id)
         ) as is_excluded
-    from repeats_removed as p
+    from keys_made as v
+),
+
+repeats as (
+    select
+        product_id,
+        local_date,
+        event_key
+    from keys_made
+    group by all
+    having count(*) > 1
+),
+
+firsts_of_repeats as (
+    select v.*
+    from exclusions_marked as v
+    semi join repeats as r
+        on v.product_id = r.product_id and v.local_date = r.local_date and v.event_key = r.event_key
+    qualify row_number() over (
+        partition by v.product_id, v.local_date, v.event_key
+        order by v.occurred_at, v.url_key, v.visitor_key
+    ) = 1
 )
 
-select * from exclusions_marked
+select v.*
+from exclusions_marked as v
+anti join repeats as r
+    on v.product_id = r.product_id and v.local_date = r.local_date and v.event_key = r.event_key
+union all
+select * from firsts_of_repeats

@@ -1,0 +1,11 @@
+{#-
+  A 64-bit key of texts. `hash` of a text is not enough: DuckDB gives the same to texts that differ in
+  several places at once, such as /c/403?id=2481 and /c/404?id=7481. Over MD5 it is as good as chance.
+-#}
+{% macro key_of(texts) -%}
+    {%- if texts is string -%}
+    hash(md5_number({{ texts }}))
+    {%- else -%}
+    hash(md5_number(concat_ws(chr(31){% for text in texts %}, coalesce({{ text }}, chr(30)){% endfor %})))
+    {%- endif -%}
+{%- endmacro %}

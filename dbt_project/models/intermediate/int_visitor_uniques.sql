@@ -1,0 +1,205 @@
+{{ config(
+    materialized='incremental', incremental_strategy='redo',
+    meta={'reach': 'onward', 'feeds': ['page_views']}
+) }}
+
+with
+
+visitor_quarters as (
+    select * from {{ ref('int_visitor_quarters') }}
+),
+
+calendar as (
+    select * from {{ ref('int_calendar_days') }}
+),
+
+touched as (
+    select
+        t.grain,
+        p.period_start,
+        p.period_end
+    from {{ ref('int_periods_touched') }} as t
+    inner join {{ ref('dim_periods') }} as p on t.grain = p.grain and t.period_start = p.period_start
+    where t.layer = 'values'
+),
+
+quarters as (
+    select
+        quarter_start,
+        {{ first_week_of('quarter_start', 'min(week_start)') }} as first_week,
+        (quarter_start + interval 3 month)::date as quarter_end,
+        (select min(t.period_start) from touched as t where t.grain = 'day') as first_touched
+    from calendar
+    group by quarter_start
+),
+
+-- a week belongs to the quarter it ends in; fortnights have few enough patterns of days to count each pattern once
+patterns as (
+    select
+        v.quarter_start,
+        q.quarter_end,
+        v.scope_kind,
+        v.product_id,
+        v.scope_id,
+        (q.first_week + 14 * f.fortnight)::date as first_day,
+        ((v.days >> (14 * f.fortnight)) & 16383)::smallint as pattern,
+        count(*) as visitors
+    from visitor_quarters as v
+    inner join quarters as q on v.quarter_start = q.quarter_start
+    inner join (select unnest(range(7))::integer as fortnight) as f
+        on q.first_week + 14 * f.fortnight + 13 >= q.first_touched
+    group by all
+    having pattern <> 0
+),
+
+days_counted as (
+    select
+        p.scope_kind,
+        p.product_id,
+        p.scope_id,
+        'day' as grain,
+        (p.first_day + d.position)::date as period_start,
+        period_start as local_date,
+        sum(p.visitors) as unique_visitors
+    from patterns as p
+    inner join (select unnest(range(14))::integer as position) as d on (p.pattern >> d.position) & 1 = 1
+    where (p.first_day + d.position)::date >= p.quarter_start
+    group by all
+),
+
+weeks_counted as (
+    select
+        p.scope_kind,
+        p.product_id,
+        p.scope_id,
+        'week' as grain,
+        (p.first_day + 7 * w.week)::date as period_start,
+        (p.first_day + 7 * w.week + 6)::date as local_date,
+        sum(p.visitors) as unique_visitors
+    from patterns as p
+    inner join (select unnest(range(2))::integer as week) as w on (p.pattern >> (7 * w.week)) & 127 <> 0
+    where (p.first_day + 7 * w.week + 6)::date < p.quarter_end
+    group by all
+),
+
+-- in months and quarters a visitor counts on the first day of the period they came
+longer_periods as (
+    select
+        t.grain,
+        t.period_start,
+        q.quarter_start,
+        q.first_week,
+        (t.period_start - q.first_week)::integer as first_bit,
+        ((1::hugeint << (t.period_end - t.period_start)::integer) - 1)
+        << (t.period_start - q.first_week)::integer as days
+    from touched as t
+    inner join quarters as q on q.quarter_start <= t.period_start and t.period_start < q.quarter_end
+    where t.grain in ('month', 'quarter')
+),
+
+firsts_counted as (
+    select
+        v.scope_kind,
+        v.product_id,
+        v.scope_id,
+        p.grain,
+        p.period_start,
+        p.first_week,
+        bit_count(((v.days & p.days) & -(v.days & p.days)) - 1) as position,
+        count(*) as unique_visitors,
+        count(*) filter (where v.first_bit between p.first_bit and 126) as new_visitors
+    from visitor_quarters as v
+    inner join longer_periods as p on v.quarter_start = p.quarter_start
+    where v.days & p.days <> 0
+    group by all
+),
+
+newcomers as (
+    select
+        v.scope_kind,
+        v.product_id,
+        v.scope_id,
+        v.quarter_start,
+        q.quarter_end,
+        (q.first_week + v.first_bit::integer)::date as first_day,
+        (q.first_week + 7 * (v.first_bit // 7)::integer)::date as week_start,
+        count(*) filter (where (v.days >> v.first_bit::integer) & 1 = 1) as new_that_day,
+        count(*) filter (where (v.days >> (7 * (v.first_bit // 7))::integer) & 127 <> 0) as new_that_week
+    from visitor_quarters as v
+    inner join quarters as q on v.quarter_start = q.quarter_start
+    where v.first_bit < 127
+    group by all
+),
+
+news_counted as (
+    select
+        scope_kind,
+        product_id,
+        scope_id,
+        'day' as grain,
+        first_day as period_start,
+        sum(new_that_day) as new_visitors
+    from newcomers
+    where first_day >= quarter_start
+    group by all
+    union all
+    select
+        scope_kind,
+        product_id,
+        scope_id,
+        'week' as grain,
+        week_start as period_start,
+        sum(new_that_week) as new_visitors
+    from newcomers
+    where (week_start + 6)::date < quarter_end
+    group by scope_kind, product_id, scope_id, week_start
+),
+
+days_and_weeks as (
+    select * from days_counted
+    union all
+    select * from weeks_counted
+),
+
+everything as (
+    select
+        scope_kind,
+        product_id,
+        scope_id,
+        grain,
+        period_start,
+        (first_week + position::integer)::date as local_date,
+        unique_visitors,
+        new_visitors
+    from firsts_counted
+    union all
+    select
+        u.scope_kind,
+        u.product_id,
+        u.scope_id,
+        u.grain,
+        u.period_start,
+        u.local_date,
+        u.unique_visitors,
+        coalesce(n.new_visitors, 0) as new_visitors
+    from days_and_weeks as u
+    left join news_counted as n
+        on
+            u.scope_kind = n.scope_kind
+            and u.product_id = n.product_id
+            and u.scope_id = n.scope_id
+            and u.grain = n.grain
+            and u.period_start = n.period_start
+)
+
+select
+    e.scope_kind,
+    e.product_id,
+    e.scope_id,
+    e.grain,
+    e.unique_visitors::bigint as unique_visitors,
+    e.new_visitors::bigint as new_visitors,
+    e.period_start,
+    e.local_date
+from everything as e
+semi join touched as t on e.grain = t.grain and e.period_start = t.period_start
