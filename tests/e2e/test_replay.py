@@ -33,11 +33,14 @@ WORKING = {
     "int_kpi_limits",
     "int_kpi_spine",
     "int_kpi_usual_shares",
+    "int_page_views_visited",
     "int_new_customers_scoped",
     "int_periods_touched",
     "int_revenue_days_scoped",
     "int_user_days",
     "int_user_values",
+    "int_visitor_days",
+    "int_visitor_quarters",
 }
 
 
