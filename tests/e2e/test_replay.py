@@ -36,6 +36,7 @@ WORKING = {
     "int_page_views_visited",
     "int_new_customers_scoped",
     "int_periods_touched",
+    "int_revenue_cells",
     "int_revenue_days_scoped",
     "int_user_days",
     "int_user_values",
