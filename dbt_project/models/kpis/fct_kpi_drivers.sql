@@ -12,7 +12,7 @@ kpi_values as (
     where
         grain <> 'day'
         and as_of_date = period_end - 1
-        and scope_kind in ('company', 'product', 'team', 'channel', 'campaign', 'device')
+        and scope_kind in ('company', 'product', 'team', 'channel', 'campaign', 'device', 'content_type')
 ),
 
 members as (
@@ -138,7 +138,14 @@ parts as (
         coalesce({{ kpi.numerator }}, 0) as n,
         {{ "coalesce(" ~ kpi.denominator ~ ", 0)" if kpi.denominator else "0" }} as d
     from members_needed
-    where n <> 0 or d <> 0
+    where
+        (n <> 0 or d <> 0)
+        {%- if not kpi.has_device %}
+        and dimension <> 'device'
+        {%- endif %}
+        {%- if kpi.is_beside %}
+        and (scope_kind = 'team' or dimension not in ('{{ kpi.has_scopes_within | join("', '") }}'))
+        {%- endif %}
     union all
     {% endfor -%}
     select
@@ -162,13 +169,17 @@ parts as (
             v.product_id as scope_id,
             v.scope_kind as dimension,
             v.scope_id as member
-        where v.scope_kind in ('channel', 'campaign', 'device')
+        where v.scope_kind in ('channel', 'campaign', 'device', 'content_type')
         union all
         select '(all)', 'company', '(all)', 'product', v.product_id
         where v.scope_kind = 'product' and k.unit <> 'money'
     ) as w
     where
-        v.kpi_id not in ('{{ of_members | map(attribute='kpi_id') | join("', '") }}')
+        v.kpi_id not in ('{{ of_members | rejectattr('is_beside') | map(attribute='kpi_id') | join("', '") }}')
+        and not (
+            v.kpi_id in ('{{ of_members | selectattr('is_beside') | map(attribute='kpi_id') | join("', '") }}')
+            and w.dimension not in ('channel', 'product')
+        )
         and (n <> 0 or d <> 0)
 ),
 
@@ -346,7 +357,10 @@ compared as (
                     and abs(scale * a.n0 / a.d0 - a.v0) <= {{ nearness('a.v0', 'a.v0') }}
                     and abs(scale * a.n1 / a.d1 - a.v1) <= {{ nearness('a.v1', 'a.v1') }}
             else false
-        end as adds_up
+        end as adds_up,
+        a.method = 'ratio'
+        and (s.n0 > a.n0 or s.n1 > a.n1 or s.d0 > a.d0 or s.d1 > a.d1)
+        or a.method = 'additive' and (s.n0 > a.v0 or s.n1 > a.v1) as overlaps
     from summed as s
     inner join asked as a on s.ask = a.ask
 ),
@@ -395,6 +409,7 @@ not_computed as (
             when a.reason is not null then a.reason
             when a.method is null then 'members_overlap'
             when c.ask is null then 'no_members'
+            when c.overlaps then 'members_overlap'
             else 'members_do_not_add_up'
         end as reason
     from asked as a
