@@ -1,4 +1,4 @@
-"""Answers to `kpi values`, `kpi status`, `kpi cohorts`: published rows, filtered and written."""
+"""Answers to `kpi values`, `status`, `drivers`, `cohorts`: published rows, filtered and written."""
 
 from __future__ import annotations
 
@@ -18,19 +18,27 @@ from kpi_pipeline.workspace import SCOPE_KINDS
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-Table = Literal["fct_kpi_values", "fct_kpi_status", "fct_kpi_cohorts"]
+Table = Literal["fct_kpi_values", "fct_kpi_status", "fct_kpi_drivers", "fct_kpi_cohorts"]
 Format = Literal["table", "csv", "json"]
 Row = tuple[Any, ...]
 BATCH = 10_000
 KEY = "kpi_id, product_id, scope_kind, scope_id, grain, period_start, as_of_date"
+DRIVER_KEY = f"{KEY}, comparison desc, dimension, member, effect"
 COHORT_KEY = 'product_id, scope_kind, scope_id, cohort_grain, cohort_start, "offset"'
+COMPARISONS = ("previous", "last_year")
+DIMENSIONS = (
+    "channel", "campaign", "product", "device", "content_type", "funnel", "growth_accounting",
+)  # fmt: skip
 #: Scopes that have values of finished periods only, and nothing else.
 SPARSE_SCOPES = ("campaign",)
 
 
 @dataclass(frozen=True)
 class Question:
-    """Which rows: empty means all. `scopes` are `kind` or `kind:id`; days bound period_start."""
+    """Which rows: empty means all. `scopes` are `kind` or `kind:id`; days bound period_start.
+
+    comparisons, dimensions: of drivers only.
+    """
 
     kpis: tuple[str, ...] = ()
     grains: tuple[str, ...] = ()
@@ -39,6 +47,8 @@ class Question:
     first: date | None = None
     last: date | None = None
     as_of: date | None = None
+    comparisons: tuple[str, ...] = ()
+    dimensions: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -47,8 +57,8 @@ def asked(
 ) -> Iterator[tuple[list[str], Iterator[Row]]]:
     """Column names and rows, in key order, from the published file opened read-only.
 
-    Raises ConfigurationError for a KPI, grain, scope or product that does not exist, and
-    PipelineError when nothing is published.
+    Raises ConfigurationError for a KPI, grain, scope, product, comparison or dimension that does
+    not exist, and PipelineError when nothing is published.
     """
     from kpi_pipeline import warehouse
 
@@ -58,9 +68,11 @@ def asked(
         _refuse_unknown("grain", question.grains, GRAINS)
         _refuse_unknown("product", question.products, _published(connection, "product_id"))
         _refuse_unknown_scopes(connection, question.scopes)
+        _refuse_unknown("comparison", question.comparisons, COMPARISONS)
+        _refuse_unknown("dimension", question.dimensions, DIMENSIONS)
         is_cohorts = table == "fct_kpi_cohorts"
         where, values = _conditions(question, "cohort_" if is_cohorts else "")
-        key = COHORT_KEY if is_cohorts else KEY
+        key = {"fct_kpi_cohorts": COHORT_KEY, "fct_kpi_drivers": DRIVER_KEY}.get(table, KEY)
         cursor = connection.execute(f"select * from {table}{where} order by {key}", values)  # noqa: S608  # literals
         yield [column[0] for column in cursor.description], _batches(cursor.fetchmany)
 
@@ -88,6 +100,8 @@ def _conditions(question: Question, of: str) -> tuple[str, list[Any]]:
     among("kpi_id", question.kpis)
     among(grain, question.grains)
     among("product_id", question.products)
+    among("comparison", question.comparisons)
+    among("dimension", question.dimensions)
     if question.scopes:
         alternatives = []
         for scope in question.scopes:

@@ -147,7 +147,8 @@ def test_contributions_of_the_funnel_sum_to_the_change_of_its_channels(
                 assert math.isclose(own[f"factor:{factor}"], expected, rel_tol=1e-9, abs_tol=1e-9)
         else:
             assert own == {"volume": new.sign_ups - old.sign_ups}
-    before, after = (sum(s[i].sign_ups for s in channels.values() if s[i]) for i in (0, 1))  # type: ignore[union-attr]
+    olds, news = zip(*channels.values(), strict=True) if channels else ((), ())
+    before, after = (sum(side.sign_ups for side in sides if side) for sides in (olds, news))
     assert_sums_to(found, before, after)
 
 
@@ -169,7 +170,7 @@ def test_a_reversal_is_marked_where_all_members_moved_one_way_and_the_whole_the_
 
 
 def test_simpsons_paradox_is_marked(connection: duckdb.DuckDBPyConnection) -> None:
-    """Every channel converts better, and the whole worse: most visits now come by the weaker one."""
+    """Every channel converts better and the whole worse: most visits now come by the weaker."""
     sides = {"search": Side(90, 100, 19, 20), "ads": Side(2, 20, 30, 200)}
     lay(connection, "ratio", sides, 1.0, random.Random(1))
     assert is_reversed(connection) is True
@@ -303,15 +304,17 @@ def funnel(
         if old or new:
             before, after = (side.factors() if side else {} for side in (old, new))
             factors += [(7, name, f, before.get(f), after.get(f)) for f in FACTORS]
-    for table, rows, marks in (("chained", chained, "?, ?, ?, ?, ?"), ("factors", factors, "?, ?, ?, ?, ?")):  # fmt: skip
+    for table, rows in (("chained", chained), ("factors", factors)):
         chance.shuffle(rows)
         if rows:
-            connection.executemany(f"insert into {table} values ({marks})", rows)
+            connection.executemany(f"insert into {table} values (?, ?, ?, ?, ?)", rows)
     return _read(connection, "chain_contributions()")
 
 
 def is_reversed(connection: duckdb.DuckDBPyConnection) -> bool:
-    rows = connection.execute(f"select ask, is_reversed from ({rendered('reversals()')})").fetchall()
+    rows = connection.execute(
+        f"select ask, is_reversed from ({rendered('reversals()')})"
+    ).fetchall()
     return dict(rows)[7] if rows else False
 
 

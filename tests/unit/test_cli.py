@@ -38,6 +38,20 @@ ROWS = """
 ('ctr', 'costa', 'channel', 'email', 'week', '2024-06-24', '2024-06-30', '2024-07-01',
  0.1, 1.0, 10.0, true, true, null)
 """
+DRIVER_COLUMNS = (
+    "kpi_id,product_id,scope_kind,scope_id,grain,period_start,as_of_date,comparison,dimension,"
+    "member,effect,contribution,is_reversed,reason"
+)
+DRIVERS = """
+('ctr', 'costa', 'product', 'costa', 'week', '2024-06-24', '2024-06-30', 'previous', 'channel',
+ 'email', 'rate', 0.25, true, null),
+('ctr', 'costa', 'product', 'costa', 'week', '2024-06-24', '2024-06-30', 'previous', 'channel',
+ '(all)', 'residual', 0.0, true, null),
+('ctr', 'costa', 'product', 'costa', 'week', '2024-06-24', '2024-06-30', 'last_year', 'channel',
+ '(all)', 'not_computed', null, false, 'no_last_year_period'),
+('page_views', '(all)', 'company', '(all)', 'month', '2024-06-01', '2024-06-30', 'previous',
+ 'product', 'costa', 'volume', -7.0, false, null)
+"""
 
 
 @pytest.fixture
@@ -66,6 +80,12 @@ def published(settings: Settings) -> Settings:
             f"incomplete_because from (values {ROWS}) as t({COLUMNS})"
         )
         connection.execute("create table fct_kpi_status as select * from fct_kpi_values")
+        connection.execute(
+            "create table fct_kpi_drivers as select kpi_id, product_id, scope_kind, scope_id, "
+            "grain, period_start::date as period_start, as_of_date::date as as_of_date, "
+            "comparison, dimension, member, effect, contribution::double as contribution, "
+            f"is_reversed, reason from (values {DRIVERS}) as t({DRIVER_COLUMNS})"
+        )
         connection.execute(
             "create table fct_kpi_cohorts as select product_id, scope_kind, scope_id, "
             'cohort_grain, cohort_start::date as cohort_start, "offset", users, active '
@@ -141,6 +161,57 @@ def test_cohorts_are_the_rows_of_their_table(
     assert (code, err) == (0, "")
     header = "product_id,scope_kind,scope_id,cohort_grain,cohort_start,offset,users,active"
     assert out.splitlines() == [header, *rows]
+
+
+CTR = "ctr,costa,product,costa,week,2024-06-24,2024-06-30"
+PAGE_VIEWS = "page_views,(all),company,(all),month,2024-06-01,2024-06-30"
+DRIVER_ROWS = [
+    f"{CTR},previous,channel,(all),residual,0,true,",
+    f"{CTR},previous,channel,email,rate,0.25,true,",
+    f"{CTR},last_year,channel,(all),not_computed,,false,no_last_year_period",
+    f"{PAGE_VIEWS},previous,product,costa,volume,-7,false,",
+]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rows"),
+    [
+        ([], DRIVER_ROWS),
+        (["--comparison", "last_year"], DRIVER_ROWS[2:3]),
+        (["--dimension", "product", "--dimension", "funnel"], DRIVER_ROWS[3:]),
+        (["--kpi", "ctr", "--comparison", "previous", "--grain", "week"], DRIVER_ROWS[:2]),
+        (["--scope", "company", "--to", "2024-05-31"], []),
+    ],
+)
+def test_drivers_are_the_rows_of_their_table(
+    published: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    rows: list[str],
+) -> None:
+    code, out, err = kpi(monkeypatch, capsys, "drivers", "--format", "csv", *arguments)
+    assert (code, err) == (0, "")
+    assert out.splitlines() == [DRIVER_COLUMNS, *rows]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--dimension", "chanel"], "There is no dimension 'chanel'; did you mean 'channel'?"),
+        (["--comparison", "yesterday"], "expected last_year, previous."),
+    ],
+)
+def test_drivers_by_what_does_not_exist_are_refused(
+    published: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    said: str,
+) -> None:
+    code, out, err = kpi(monkeypatch, capsys, "drivers", *arguments)
+    assert (code, out) == (2, "")
+    assert said in err
 
 
 @pytest.mark.parametrize(

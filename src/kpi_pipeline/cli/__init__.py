@@ -42,6 +42,7 @@ for step in (
     incoming.feeds,
     figures.values,
     figures.status,
+    figures.drivers,
     figures.cohorts,
     figures.preview,
     deployment.init,

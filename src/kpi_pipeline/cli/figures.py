@@ -87,6 +87,41 @@ def status(
     _answer("fct_kpi_status", _question(kpi, grain, scope, product, first, last, as_of), output)
 
 
+def drivers(
+    kpi: SomeKpis = None,
+    grain: SomeGrains = None,
+    scope: SomeScopes = None,
+    product: SomeProducts = None,
+    first: SpanFirst = None,
+    last: SpanLast = None,
+    comparison: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--comparison", metavar="NAME", help="previous or last_year. May be repeated."
+        ),
+    ] = None,
+    dimension: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--dimension", metavar="NAME", help="For example channel or funnel. May be repeated."
+        ),
+    ] = None,
+    output: As = OutputFormat.table,
+) -> None:
+    """What each channel, campaign, … contributed to a change (fct_kpi_drivers); docs/drivers.md.
+
+    Of weeks, months and quarters that are over; company, products and teams.
+    """
+    from dataclasses import replace
+
+    question = _question(kpi, grain, scope, product, first, last, None)
+    _answer(
+        "fct_kpi_drivers",
+        replace(question, comparisons=tuple(comparison or ()), dimensions=tuple(dimension or ())),
+        output,
+    )
+
+
 def cohorts(
     grain: SomeGrains = None,
     scope: SomeScopes = None,
