@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 import pytest
 import reference
+import reference_drivers
 import small_company
 
 from kpi_pipeline import landing, warehouse, workspace
@@ -160,6 +161,45 @@ def test_every_comparison_equals_the_reference(built: Built) -> None:
     assert sum(row.previous_value is not None for row in expected.values()) > 10_000
     assert sum(row.attainment is not None for row in expected.values()) > 20
     _assert_same(found, expected, {})
+
+
+def test_every_contribution_equals_the_reference(built: Built) -> None:
+    with duckdb.connect(str(built.warehouse), read_only=True) as connection:
+        rows = connection.execute(
+            "select product_id, scope_kind, scope_id, grain, period_start, dimension, kpi_id, "
+            "member, effect, contribution from kpis.fct_kpi_drivers where comparison = 'previous' "
+            f"and dimension in {tuple(reference_drivers.OF)} "
+            f"and kpi_id in {tuple(reference_drivers.KPIS)} and contribution is not null"
+        ).fetchall()
+    found: dict[tuple[Any, ...], dict[tuple[str, str], float]] = defaultdict(dict)
+    for row in rows:
+        if row[8] == "residual":
+            found.setdefault(row[:7], {})
+        else:
+            found[row[:7]][row[7:9]] = row[9]
+    told = {(key[1], key[5]) for key in found}
+    assert told >= {("team", "campaign"), ("team", "product"), ("company", "product")}
+    assert len(found) > 300
+    families: dict[reference.Scope, reference_drivers.Families] = {}
+    sides: dict[Any, Any] = {}
+    for (product_id, kind, scope_id, grain, start, dimension, kpi_id), own in found.items():
+        scope = reference.Scope(kind, product_id, scope_id)
+        if scope not in families:
+            families[scope] = reference_drivers.Families(built.expected, scope)
+        after = built.expected.period_of(grain, start)
+        for period in (after, built.expected.compared(after)):
+            if (scope, period, dimension) not in sides:
+                sides[scope, period, dimension] = families[scope].sides(period, dimension)
+        expected = reference_drivers.contributions(
+            kpi_id,
+            sides[scope, built.expected.compared(after), dimension].get(kpi_id, {}),
+            sides[scope, after, dimension].get(kpi_id, {}),
+        )
+        told_of = f"{kpi_id} of {scope} by {dimension}, {grain} {start}"
+        assert own.keys() == expected.keys(), told_of
+        for key, value in expected.items():
+            near = MONEY.get(kpi_id, 1e-9)
+            assert math.isclose(own[key], value, rel_tol=near, abs_tol=near), (told_of, key)
 
 
 def test_comparisons_with_last_year_and_quarters_equal_the_reference(tmp_path: Path) -> None:
