@@ -29,10 +29,6 @@ products as (
     select * from {{ ref('stg_organisation__products') }}
 ),
 
-periods as (
-    select * from {{ ref('dim_periods') }}
-),
-
 period_days as (
     select * from {{ ref('int_period_days') }}
 ),
@@ -141,7 +137,7 @@ facts_scoped as (
         s.scope_kind,
         s.scope_product_id as product_id,
         s.scope_id,
-        f.* exclude (cost_in_product_currency, cost_in_company_currency, prefixes),
+        f.*,
         case
             when s.scope_product_id = '(all)' then f.cost_in_company_currency else f.cost_in_product_currency
         end as cost

@@ -358,9 +358,10 @@ compared as (
                     and abs(scale * a.n1 / a.d1 - a.v1) <= {{ nearness('a.v1', 'a.v1') }}
             else false
         end as adds_up,
-        a.method = 'ratio'
-        and (s.n0 > a.n0 or s.n1 > a.n1 or s.d0 > a.d0 or s.d1 > a.d1)
-        or a.method = 'additive' and (s.n0 > a.v0 or s.n1 > a.v1) as overlaps
+        case a.method
+            when 'additive' then s.n0 > a.v0 or s.n1 > a.v1
+            when 'ratio' then s.n0 > a.n0 or s.n1 > a.n1 or s.d0 > a.d0 or s.d1 > a.d1
+        end as is_exceeded
     from summed as s
     inner join asked as a on s.ask = a.ask
 ),
@@ -409,7 +410,7 @@ not_computed as (
             when a.reason is not null then a.reason
             when a.method is null then 'members_overlap'
             when c.ask is null then 'no_members'
-            when c.overlaps then 'members_overlap'
+            when c.is_exceeded then 'members_overlap'
             else 'members_do_not_add_up'
         end as reason
     from asked as a
