@@ -25,7 +25,9 @@ summed as (
         comparison,
         dimension,
         coalesce(sum(contribution) filter (where effect <> 'residual'), 0) as contribution,
-        max(contribution) filter (where effect = 'residual') as residual
+        max(contribution) filter (where effect = 'residual') as residual,
+        -- where large contributions cancel each other, the last digits of a double are all there is
+        1e-13 * max(abs(contribution)) as last_digits
     from drivers
     group by all
 )
@@ -56,7 +58,7 @@ left join kpi_values as b
         and b.as_of_date = b.period_end - 1
 where
     not coalesce(
-        abs(v.value - b.value - s.contribution) <= {{ nearness('v.value', 'b.value') }}
-        and abs(s.residual) <= {{ nearness('v.value', 'b.value') }},
+        abs(v.value - b.value - s.contribution) <= greatest({{ nearness('v.value', 'b.value') }}, s.last_digits)
+        and abs(s.residual) <= greatest({{ nearness('v.value', 'b.value') }}, s.last_digits),
         false
     )

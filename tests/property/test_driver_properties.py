@@ -235,7 +235,9 @@ def whole_of(sides: dict[str, Side]) -> Side:
 
 
 def assert_sums_to(found: Contributions, before: float, after: float) -> None:
-    near = 1e-9 * max(1, abs(before), abs(after))
+    """Within 1e-9 of what is large, or the last digits of contributions that cancel each other."""
+    largest = max((abs(value) for value in found.values()), default=0.0)
+    near = max(1e-9 * max(1, abs(before), abs(after)), 1e-14 * largest)
     assert abs(math.fsum(found.values()) - (after - before)) <= near
 
 
