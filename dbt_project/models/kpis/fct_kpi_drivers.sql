@@ -1,6 +1,6 @@
 {{ config(
     materialized='incremental', incremental_strategy='redo',
-    meta={'reach': 'onward', 'feeds': ['page_views', 'traffic', 'exposure', 'user_growth']}
+    meta={'reach': 'onward', 'feeds': ['page_views', 'traffic', 'exposure', 'user_growth'], 'has_maturing_kpis': true}
 ) }}
 
 {%- set keys = ['kpi_id', 'product_id', 'scope_kind', 'scope_id', 'grain'] %}
@@ -32,7 +32,7 @@ changes as (
 ),
 
 touched as (
-    select * from {{ ref('int_periods_touched') }} where layer = 'values' and grain <> 'day'
+    select * from {{ ref('int_periods_touched') }} where layer in ('values', 'matured') and grain <> 'day'
 ),
 
 comparisons as (
@@ -99,6 +99,11 @@ asked as (
                 v.period_start, c.comparison
         ) as ask
     from kpi_values as v
+    inner join touched as t
+        on
+            v.grain = t.grain
+            and v.period_start = t.period_start
+            and t.layer = case when v.kpi_id in ('{{ maturing_kpis() | join("', '") }}') then 'matured' else 'values' end
     inner join comparisons as c on v.grain = c.grain and v.period_start = c.period_start
     inner join kpis as k on v.kpi_id = k.kpi_id
     left join kpi_values as b
