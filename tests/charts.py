@@ -89,7 +89,7 @@ def end_of(grain: Grain, start: date) -> date:
 def sql_of(model: str) -> str:
     """A model without dbt: it reads tables of the same names."""
     macros = "".join(
-        (MACROS / f"{name}.sql").read_text() for name in ("process_lines", "per_period")
+        (MACROS / f"{name}.sql").read_text() for name in ("process_lines", "per_period", "key_of")
     )
     template = jinja2.Environment(undefined=jinja2.StrictUndefined).from_string(
         macros + (MODELS / f"{model}.sql").read_text()

@@ -26,6 +26,8 @@ WITHOUT_GRAIN = {
     "stg_organisation__targets": "product_id is empty where the scope is of no product",
     "dim_ownership": "product_id is empty where all products are meant",
     "int_visitor_days": GROUPED,
+    "int_visits": GROUPED,
+    "stg_landing__page_views": "without repeats, and too large to be counted again",
     "int_visitor_cells": GROUPED,
     "int_page_visitor_days": GROUPED,
     "int_visitor_quarters": GROUPED,

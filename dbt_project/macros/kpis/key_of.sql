@@ -9,3 +9,8 @@
     hash(md5_number(concat_ws(chr(31){% for text in texts %}, coalesce({{ text }}, chr(30)){% endfor %})))
     {%- endif -%}
 {%- endmacro %}
+
+{#- The key of a visit's source under the owned prefixes that hold a page. -#}
+{% macro cell_key_of(source_cell_key, prefixes) -%}
+    hash({{ source_cell_key }}, md5_number({{ prefixes }}))
+{%- endmacro %}

@@ -3,7 +3,7 @@ with
 kpi_values as (
     select
         *,
-        hash(kpi_id, product_id, scope_kind, scope_id) as series
+        {{ key_of(['kpi_id', 'product_id', 'scope_kind', 'scope_id']) }} as series
     from {{ ref('fct_kpi_values') }}
     where
         grain in ('day', 'week', 'month')

@@ -29,9 +29,9 @@ sources_named as (
         *,
         null::varchar as click_id,
         null::varchar as referrer_host,
-        hash(
-            case when utm_source = '(direct)' then null else utm_source end, utm_medium, utm_campaign
-        ) as source_key
+        {{ key_of([
+            "case when utm_source = '(direct)' then null else utm_source end", 'utm_medium', 'utm_campaign'
+        ]) }} as source_key
     from traffic
 ),
 

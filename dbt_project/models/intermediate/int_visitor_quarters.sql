@@ -103,58 +103,45 @@ scopes as (
     ) }}
 ),
 
-scopes_numbered as (
+scopes_keyed as (
     select
-        *,
-        dense_rank() over (order by scope_kind, scope_product_id, scope_id)::integer as scope_no
+        cell_key,
+        local_date,
+        scope_product_id,
+        {{ key_of(['scope_kind', 'scope_product_id', 'scope_id']) }} as scope_key
     from scopes
 ),
 
-scope_names as (
+scope_products as (
     select distinct
-        scope_no,
-        scope_kind,
-        scope_product_id as product_id,
-        scope_id
-    from scopes_numbered
+        scope_key,
+        scope_product_id
+    from scopes_keyed
 ),
 
 seen as (
     select
         c.quarter_start,
-        s.scope_no,
+        s.scope_key,
         c.visitor_key,
         bit_or(c.days) as days
     from cells_seen as c
-    inner join scopes_numbered as s on c.cell_key = s.cell_key and c.era = s.local_date
+    inner join scopes_keyed as s on c.cell_key = s.cell_key and c.era = s.local_date
     group by all
-),
-
--- the day of somebody's first page view of the product, as a bit's number; 127 before the quarter
-firsts_joined as (
-    select
-        s.quarter_start,
-        s.scope_no,
-        s.days,
-        coalesce((f.first_day - q.first_week)::utinyint, 127::utinyint) as first_bit
-    from seen as s
-    inner join quarters as q on s.quarter_start = q.quarter_start
-    inner join scope_names as n on s.scope_no = n.scope_no
-    left join first_days as f
-        on
-            n.product_id = f.product_id
-            and s.visitor_key = f.visitor_key
-            and q.first_week <= f.first_day
-            and f.first_day < q.quarter_end
 )
 
+-- the day of somebody's first page view of the product, as a bit's number; 127 before the quarter
 select
-    f.quarter_start,
-    n.scope_kind,
-    n.product_id,
-    n.scope_id,
-    f.scope_no,
-    f.first_bit,
-    f.days
-from firsts_joined as f
-inner join scope_names as n on f.scope_no = n.scope_no
+    s.quarter_start,
+    s.scope_key,
+    coalesce((f.first_day - q.first_week)::utinyint, 127::utinyint) as first_bit,
+    s.days
+from seen as s
+inner join quarters as q on s.quarter_start = q.quarter_start
+inner join scope_products as n on s.scope_key = n.scope_key
+left join first_days as f
+    on
+        n.scope_product_id = f.product_id
+        and s.visitor_key = f.visitor_key
+        and q.first_week <= f.first_day
+        and f.first_day < q.quarter_end

@@ -9,6 +9,15 @@ visitor_quarters as (
     select * from {{ ref('int_visitor_quarters') }}
 ),
 
+scope_names as (
+    select distinct
+        {{ key_of(['scope_kind', 'product_id', 'scope_id']) }} as scope_key,
+        scope_kind,
+        product_id,
+        scope_id
+    from {{ ref('int_visit_days_scoped') }}
+),
+
 calendar as (
     select * from {{ ref('int_calendar_days') }}
 ),
@@ -38,9 +47,7 @@ patterns as (
     select
         v.quarter_start,
         q.quarter_end,
-        v.scope_kind,
-        v.product_id,
-        v.scope_id,
+        v.scope_key,
         (q.first_week + 14 * f.fortnight)::date as first_day,
         ((v.days >> (14 * f.fortnight)) & 16383)::smallint as pattern,
         count(*) as visitors
@@ -54,9 +61,7 @@ patterns as (
 
 days_counted as (
     select
-        p.scope_kind,
-        p.product_id,
-        p.scope_id,
+        p.scope_key,
         'day' as grain,
         (p.first_day + d.position)::date as period_start,
         period_start as local_date,
@@ -69,9 +74,7 @@ days_counted as (
 
 weeks_counted as (
     select
-        p.scope_kind,
-        p.product_id,
-        p.scope_id,
+        p.scope_key,
         'week' as grain,
         (p.first_day + 7 * w.week)::date as period_start,
         (p.first_day + 7 * w.week + 6)::date as local_date,
@@ -99,9 +102,7 @@ longer_periods as (
 
 firsts_counted as (
     select
-        v.scope_kind,
-        v.product_id,
-        v.scope_id,
+        v.scope_key,
         p.grain,
         p.period_start,
         p.first_week,
@@ -116,9 +117,7 @@ firsts_counted as (
 
 newcomers as (
     select
-        v.scope_kind,
-        v.product_id,
-        v.scope_id,
+        v.scope_key,
         v.quarter_start,
         q.quarter_end,
         (q.first_week + v.first_bit::integer)::date as first_day,
@@ -133,9 +132,7 @@ newcomers as (
 
 news_counted as (
     select
-        scope_kind,
-        product_id,
-        scope_id,
+        scope_key,
         'day' as grain,
         first_day as period_start,
         sum(new_that_day) as new_visitors
@@ -144,15 +141,13 @@ news_counted as (
     group by all
     union all
     select
-        scope_kind,
-        product_id,
-        scope_id,
+        scope_key,
         'week' as grain,
         week_start as period_start,
         sum(new_that_week) as new_visitors
     from newcomers
     where (week_start + 6)::date < quarter_end
-    group by scope_kind, product_id, scope_id, week_start
+    group by scope_key, week_start
 ),
 
 days_and_weeks as (
@@ -163,9 +158,7 @@ days_and_weeks as (
 
 everything as (
     select
-        scope_kind,
-        product_id,
-        scope_id,
+        scope_key,
         grain,
         period_start,
         (first_week + position::integer)::date as local_date,
@@ -174,9 +167,7 @@ everything as (
     from firsts_counted
     union all
     select
-        u.scope_kind,
-        u.product_id,
-        u.scope_id,
+        u.scope_key,
         u.grain,
         u.period_start,
         u.local_date,
@@ -185,21 +176,20 @@ everything as (
     from days_and_weeks as u
     left join news_counted as n
         on
-            u.scope_kind = n.scope_kind
-            and u.product_id = n.product_id
-            and u.scope_id = n.scope_id
+            u.scope_key = n.scope_key
             and u.grain = n.grain
             and u.period_start = n.period_start
 )
 
 select
-    e.scope_kind,
-    e.product_id,
-    e.scope_id,
+    n.scope_kind,
+    n.product_id,
+    n.scope_id,
     e.grain,
     e.unique_visitors::bigint as unique_visitors,
     e.new_visitors::bigint as new_visitors,
     e.period_start,
     e.local_date
 from everything as e
+inner join scope_names as n on e.scope_key = n.scope_key
 semi join touched as t on e.grain = t.grain and e.period_start = t.period_start

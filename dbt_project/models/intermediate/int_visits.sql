@@ -118,6 +118,8 @@ select
     e.device,
     c.channel,
     coalesce(e.utm_campaign, '(not set)') as campaign,
+    {{ key_of(['e.source_product_id', 'c.channel', "coalesce(e.utm_campaign, '(not set)')", 'e.device']) }}
+        as source_cell_key,
     e.page_views,
     date_diff('millisecond', e.started_at, e.ended_at) as duration_milliseconds,
     {{ is_bounce('e.page_views') }} as is_bounce,

@@ -192,7 +192,7 @@ charted as (
 chart_points as (
     select
         kpi_id,
-        hash(kpi_id, product_id, scope_kind, scope_id) as series,
+        {{ key_of(['kpi_id', 'product_id', 'scope_kind', 'scope_id']) }} as series,
         grain,
         period_start,
         value,
@@ -206,7 +206,7 @@ chart_points as (
     -- the seven before what is touched
     select
         s.kpi_id,
-        hash(s.kpi_id, s.product_id, s.scope_kind, s.scope_id) as series,
+        {{ key_of(['s.kpi_id', 's.product_id', 's.scope_kind', 's.scope_id']) }} as series,
         s.grain,
         s.period_start,
         s.value,
@@ -312,6 +312,6 @@ from charted as c
 left join marked as m
     on
         c.signal is not null
-        and hash(c.kpi_id, c.product_id, c.scope_kind, c.scope_id) = m.series
+        and {{ key_of(['c.kpi_id', 'c.product_id', 'c.scope_kind', 'c.scope_id']) }} = m.series
         and c.grain = m.grain
         and c.period_start = m.period_start

@@ -2,8 +2,14 @@
 
 with
 
+repeats as (
+    select * from {{ ref('stg_landing__repeats') }}
+),
+
 page_views as (
-    select * from {{ source('landing', 'page_views') }}
+    select v.*
+    from {{ source('landing', 'page_views') }} as v
+    anti join repeats as r on v.row_no = r.row_no
 ),
 
 products as (
@@ -76,32 +82,6 @@ exclusions_marked as (
             where u.url_key = v.url_key and (u.product_id is null or u.product_id = v.product_id)
         ) as is_excluded
     from keys_made as v
-),
-
-repeats as (
-    select
-        product_id,
-        local_date,
-        event_key
-    from keys_made
-    group by all
-    having count(*) > 1
-),
-
-firsts_of_repeats as (
-    select v.*
-    from exclusions_marked as v
-    semi join repeats as r
-        on v.product_id = r.product_id and v.local_date = r.local_date and v.event_key = r.event_key
-    qualify row_number() over (
-        partition by v.product_id, v.local_date, v.event_key
-        order by v.occurred_at, v.url_key, v.visitor_key
-    ) = 1
 )
 
-select v.*
-from exclusions_marked as v
-anti join repeats as r
-    on v.product_id = r.product_id and v.local_date = r.local_date and v.event_key = r.event_key
-union all
-select * from firsts_of_repeats
+select * from exclusions_marked

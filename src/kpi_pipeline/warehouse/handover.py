@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from kpi_pipeline.workspace import Workspace
 
+LARGE = 5_000_000  # rows
 SLICE_COLUMNS = {
     "feed": "VARCHAR",
     "product_id": "VARCHAR",
@@ -137,17 +138,33 @@ def _files_of(
 def _lay_out_rows(
     connection: duckdb.DuckDBPyConnection, table: FeedTable, files: Sequence[str]
 ) -> None:
+    """landing.<table>, numbered by `row_no`. Few rows are copied, for models read them several
+    times; many are read where they lie."""
     columns = {c.name: SQL_TYPES[c.type] for c in table.columns}
     columns |= {"product_id": "VARCHAR", "local_date": "DATE"}
-    if files:
-        names = ", ".join(columns)
-        connection.execute(
-            f"create or replace table landing.{table.name} as "  # noqa: S608
-            f"select {names} from read_parquet(?)",
-            [list(files)],
-        )
-    else:
-        fill(connection, f"landing.{table.name}", columns, [])
+    name = f"landing.{table.name}"
+    for kind in ("view", "table"):
+        if _is_a(connection, table.name, kind):
+            connection.execute(f"drop {kind} {name}")
+    if not files:
+        fill(connection, name, {**columns, "row_no": "BIGINT"}, [])
+        return
+    listed = ", ".join(f"'{file.replace(chr(39), chr(39) * 2)}'" for file in files)
+    rows = f"read_parquet([{listed}], hive_partitioning = false)"
+    count = connection.execute(f"select count(*) from {rows}").fetchone()  # noqa: S608
+    kind = "view" if count and count[0] > LARGE else "table"
+    connection.execute(
+        f"create {kind} {name} as select {', '.join(columns)}, "  # noqa: S608
+        f"(file_index::BIGINT << 32) | file_row_number as row_no from {rows}"
+    )
+
+
+def _is_a(connection: duckdb.DuckDBPyConnection, name: str, kind: str) -> bool:
+    found = connection.execute(
+        f"select 1 from duckdb_{kind}s() where schema_name = 'landing' and {kind}_name = ?",  # noqa: S608
+        [name],
+    )
+    return found.fetchone() is not None
 
 
 def _lay_out_organisation(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
