@@ -21,6 +21,12 @@ FEEDS = {
     "nara": ("page_views", "traffic", "user_growth"),
     "york": ("traffic", "exposure"),
 }
+#: The tables of a feed that have files; the others have one of the feed's name.
+TABLES = {
+    "user_growth": ("users", "activity", "content"),
+    "exposure": ("exposure", "exposure_reach", "exposure_market"),
+    "traffic": ("traffic", "traffic_uniques"),
+}
 ORGANISATION = {
     "company": """name,currency,time_zone,week_start,fiscal_year_start_month
 Small Company,EUR,UTC,monday,1
@@ -125,7 +131,7 @@ def write_workspace(
     lines[0] += "user_growth: '03:00'}\n\nsources:\n"
     for product, names in feeds.items():
         for feed in names:
-            for table in ("users", "activity") if feed == "user_growth" else (feed,):
+            for table in TABLES.get(feed, (feed,)):
                 lines.append(
                     f"  - {{feed: {feed}, table: {table}, product: {product}, format: csv, "
                     f"files: 'data/{product}/{table}/{{day}}.csv', arrival: file_per_day}}\n"
@@ -195,6 +201,7 @@ def _tables(
             for source, medium in (("google", "cpc"), ("(direct)", "(none)"), ("", ""))
             for device in ("desktop", "mobile")
         ]
+        tables["traffic_uniques"] = _uniques(product, day)
     if "exposure" in feeds:
         tables["exposure"] = [
             {
@@ -210,9 +217,76 @@ def _tables(
             }
             for channel, campaign in (("paid_search", "spring"), ("email", ""))
         ]
+        tables |= _reach_and_market(product, day, tables["exposure"])
     if "user_growth" in feeds:
         tables["users"], tables["activity"] = _users(product, day, chance)
+        tables["content"] = _content(product, day)
     return tables
+
+
+def _reach_and_market(
+    product: str, day: date, shown: Sequence[dict[str, object]]
+) -> dict[str, list[dict[str, object]]]:
+    """Some rows and scopes have a reach, some days a market."""
+    chance = random.Random(f"{product} {day} reach")
+    for row in shown:
+        row["reach"] = chance.choice(["", chance.randint(20, 90)])
+    scopes = [("product", product), ("channel", "email"), ("campaign", "spring"), ("person", "eva")]
+    if product == "rio":
+        scopes += [("company", "(all)"), ("placement", "top")]
+    channels = ("paid_search", "email", "display")
+    return {
+        "exposure_reach": [
+            {**period, "reach": chance.randint(90, 900)} for period in _periods(day, scopes, chance)
+        ],
+        "exposure_market": [
+            {"date": day, "channel": channel, "market_impressions": chance.randint(1, 90_000)}
+            for channel in channels
+            if chance.random() < 0.6
+        ],
+    }
+
+
+def _uniques(product: str, day: date) -> list[dict[str, object]]:
+    """What a backend says of the product, a channel and a campaign."""
+    chance = random.Random(f"{product} {day} uniques")
+    scopes = [("product", product), ("channel", "paid_search"), ("device", "mobile")]
+    rows: list[dict[str, object]] = []
+    for period in _periods(day, scopes, chance):
+        visitors = chance.randint(50, 500)
+        rows.append({**period, "visitors": visitors, "new_visitors": chance.randint(0, visitors)})
+    return rows
+
+
+def _periods(
+    day: date, scopes: Sequence[tuple[str, str]], chance: random.Random
+) -> list[dict[str, object]]:
+    """Scopes with periods that end on a day; of each day three scopes in four are told."""
+    periods = [("day", day)]
+    if day.weekday() in (5, 6):
+        periods.append(("week", day - timedelta(days=6)))
+    if (day + timedelta(days=1)).day == 1:
+        periods.append(("month", day.replace(day=1)))
+    return [
+        {"scope_kind": kind, "scope_id": scope_id, "grain": grain, "period_start": start}
+        for grain, start in periods
+        for kind, scope_id in scopes
+        if grain != "day" or chance.random() < 0.75
+    ]
+
+
+def _content(product: str, day: date) -> list[dict[str, object]]:
+    """Some days something is published; pages and ids of it are viewed before and after."""
+    chance = random.Random(f"{product} {day} content")
+    return [
+        {
+            "content_id": f"c-{chance.randint(1, 30)}-{number}",
+            "content_type": chance.choice(["user", "user", "professional", "own"]),
+            "published_at": _instant(product, day, chance).isoformat(),
+            "url_path": chance.choice(["", "", *PATHS]),
+        }
+        for number in range(chance.randint(0, 2))
+    ]
 
 
 def _page_views(product: str, day: date, chance: random.Random) -> list[dict[str, object]]:
@@ -235,6 +309,9 @@ def _page_views(product: str, day: date, chance: random.Random) -> list[dict[str
                 "is_bot": "true" if visitor == 60 else "false",
             }
         )
+    reading = random.Random(f"{product} {day} reading")
+    for row in rows:
+        row["content_id"] = reading.choice(["", f"c-{reading.randint(1, 30)}-0"])
     return [*rows, rows[0]]  # a repeated event_id counts once
 
 
@@ -308,7 +385,7 @@ def _write(path: Path, rows: Sequence[dict[str, object]]) -> None:
 COLUMNS = {
     "page_views": [
         "event_id", "occurred_at", "visitor_id", "url", "referrer",
-        "utm_source", "utm_medium", "utm_campaign", "device", "is_bot",
+        "utm_source", "utm_medium", "utm_campaign", "device", "content_id", "is_bot",
     ],
     "traffic": [
         "date", "source", "medium", "campaign", "device", "visits", "page_views", "bounces",
@@ -316,8 +393,14 @@ COLUMNS = {
     ],
     "exposure": [
         "date", "channel", "campaign", "placement", "content_id", "impressions", "clicks", "cost",
-        "currency",
+        "currency", "reach",
     ],
+    "exposure_reach": ["scope_kind", "scope_id", "grain", "period_start", "reach"],
+    "exposure_market": ["date", "channel", "market_impressions"],
+    "traffic_uniques": [
+        "scope_kind", "scope_id", "grain", "period_start", "visitors", "new_visitors",
+    ],
+    "content": ["content_id", "content_type", "published_at", "url_path"],
     "users": ["user_id", "signed_up_at", "channel", "campaign", "invited_by"],
     "activity": ["event_id", "user_id", "occurred_at", "kind", "value", "currency"],
 }  # fmt: skip

@@ -22,13 +22,13 @@ ALL = "(all)"
 NOT_SET = "(not set)"
 DAY = timedelta(days=1)
 NEVER = date(9999, 12, 31)
-SPARSE = ("campaign", "device")
+SPARSE = ("campaign", "device", "placement")
 VISIT_ENDS_AFTER = timedelta(minutes=30)
 CLICK_IDS = ("gclid", "fbclid", "msclkid")
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 Key = tuple[str, str, str, str, str, date, date]
-Dated = TypeVar("Dated", "PageView", "Visit", "Traffic", "Shown", "Transaction")
+Dated = TypeVar("Dated", "PageView", "Visit", "Traffic", "Shown", "Market", "Transaction")
 Celled = TypeVar("Celled", "Visit", "Traffic", "Shown", "Transaction")
 
 
@@ -164,6 +164,16 @@ class Shown:
     clicks: int
     cost: float | None
     currency: str
+    placement: str
+    reach: int | None
+
+
+@dataclass(frozen=True)
+class Market:
+    product_id: str
+    day: date
+    channel: str
+    impressions: int
 
 
 @dataclass(frozen=True)
@@ -206,13 +216,26 @@ class Transaction:
 #: KPI: family, feeds, window of days that must have landed
 _KPIS: dict[str, tuple[str, tuple[str, ...], str]] = {
     **dict.fromkeys(
-        ("impressions", "clicks", "ctr", "cost", "cpm", "cpc"),
+        (
+            "impressions",
+            "clicks",
+            "ctr",
+            "cost",
+            "cpm",
+            "cpc",
+            "impressions_with_cost_share",
+            "reach",
+            "reach_daily_mean",
+            "frequency",
+            "share_of_voice",
+        ),
         ("exposure", ("exposure",), "period"),
     ),
     **dict.fromkeys(
         (
             "page_views",
             "unique_visitors",
+            "daily_visitors_mean",
             "visits",
             "new_visitor_share",
             "bounce_rate",
@@ -306,6 +329,7 @@ _OF_PRODUCTS = {"excluded_page_views", "excluded_sign_ups"}
 _OF_CAMPAIGNS = {
     "page_views",
     "unique_visitors",
+    "daily_visitors_mean",
     "visits",
     "new_visitor_share",
     "bounce_rate",
@@ -349,6 +373,9 @@ class Reference:
         self.visits = list(self._visits())
         self.traffic = list(self._traffic())
         self.shown = list(self._exposure())
+        self.market = list(self._market())
+        self.reach = self._told("exposure", "exposure_reach", ("reach",))
+        self.uniques = self._told("traffic", "traffic_uniques", ("visitors", "new_visitors"))
         self.sign_ups = self._sign_ups()
         self.active = list(self._active())
         self.transactions = list(self._transactions())
@@ -517,7 +544,36 @@ class Reference:
                 int(row["clicks"]),
                 float(row["cost"]) if row["cost"] else None,
                 row["currency"] or product.currency,
+                row["placement"] or NOT_SET,
+                int(row["reach"]) if row["reach"] else None,
             )
+
+    def _market(self) -> Iterator[Market]:
+        for product, day, _, row in self._landed_rows("exposure", "exposure_market", None):
+            yield Market(product.product_id, day, row["channel"], int(row["market_impressions"]))
+
+    def _told(
+        self, feed: str, table: str, figures: Sequence[str]
+    ) -> dict[tuple[Scope, str, date], tuple[int | None, ...]]:
+        """What sources say of exactly a scope and period; None where two products' differ."""
+        told: dict[tuple[Scope, str, date], list[tuple[int, ...]]] = defaultdict(list)
+        for product in self.products.values():
+            for path in sorted((self.folder / "data" / product.product_id / table).glob("*.csv")):
+                if not self.has_landed(feed, product, date.fromisoformat(path.stem)):
+                    continue
+                for row in _rows(path):
+                    kind = row["scope_kind"]
+                    is_all = kind in ("company", "person", "team")
+                    of = {"company": ALL, "product": product.product_id}.get(kind, row["scope_id"])
+                    scope = Scope(kind, ALL if is_all else product.product_id, of)
+                    start = date.fromisoformat(row["period_start"])
+                    told[scope, row["grain"], start].append(tuple(int(row[f]) for f in figures))
+        return {
+            key: tuple(
+                column[0] if len(set(column)) == 1 else None for column in zip(*rows, strict=True)
+            )
+            for key, rows in told.items()
+        }
 
     def _sign_ups(self) -> dict[tuple[str, str], SignUp]:
         """By product and user: the earliest sign-up."""
@@ -707,11 +763,13 @@ class Reference:
         campaign: str,
         path: str | None = None,
         device: str | None = None,
+        placement: str | None = None,
     ) -> bool:
         if scope.product_id not in (ALL, product_id):
             return False
         if scope.kind in SPARSE:
-            return scope.scope_id == {"campaign": campaign, "device": device}[scope.kind]
+            names = {"campaign": campaign, "device": device, "placement": placement}
+            return scope.scope_id == names[scope.kind]
         if scope.kind in ("company", "product"):
             return True
         if scope.kind == "channel":
@@ -909,6 +967,8 @@ class Reference:
                         if value is not None:
                             rows[(kpi_id, scope.product_id, scope.kind, scope.scope_id,
                                   period.grain, period.start, as_of)] = value  # fmt: skip
+            if family == "exposure":
+                rows |= self._sparse_exposure()
             if family == "visits":
                 rows |= self._sparse_values()
                 rows |= self._page_values()
@@ -927,6 +987,21 @@ class Reference:
                     continue
                 for kpi_id, figure in figures.of(period, days).items():
                     if kpi_id in _OF_CAMPAIGNS:
+                        self._add(rows, scope, kpi_id, figure, period)
+        return rows
+
+    def _sparse_exposure(self) -> dict[Key, Value]:
+        """Campaigns and placements: periods that are over and in which they were shown."""
+        rows: dict[Key, Value] = {}
+        named = {("campaign", x.product_id, x.campaign) for x in self.shown}
+        named |= {("placement", x.product_id, x.placement) for x in self.shown}
+        for scope in (Scope(*name) for name in sorted(named)):
+            figures = _Exposure(self, scope)
+            for period, days in self._periods_over():
+                if figures.is_seen_in(days):
+                    found = figures.of(period, days)
+                    del found["share_of_voice"]
+                    for kpi_id, figure in found.items():
                         self._add(rows, scope, kpi_id, figure, period)
         return rows
 
@@ -1149,8 +1224,24 @@ class _Exposure:
         self.shown = _ByDay(
             s
             for s in reference.shown
-            if reference._holds(scope, "exposure", s.product_id, s.day, s.channel, s.campaign)
+            if reference._holds(
+                scope,
+                "exposure",
+                s.product_id,
+                s.day,
+                s.channel,
+                s.campaign,
+                placement=s.placement,
+            )
         )
+        # a market is of whole channels: of no campaign and no placement
+        self.market = _ByDay(
+            m
+            for m in reference.market
+            if scope.kind not in SPARSE
+            and reference._holds(scope, "exposure", m.product_id, m.day, m.channel, "")
+        )
+        self.all_shown = _ByDay(reference.shown)
 
     def of(self, period: Period, days: list[date]) -> dict[str, Figure]:
         rows = self.shown.on(days)
@@ -1162,7 +1253,28 @@ class _Exposure:
         costs = [self.reference.money(self.scope, s.cost, s.currency, s.day) for s in paid]
         cost = None if None in costs or (rows and not paid) else sum(c for c in costs if c)
         cpm = _ratio(cost, paid_impressions)
+        is_over = days[-1] == period.last_day
+        reach = self._reach(period.grain, period.start, days) if is_over else None
+        each = [self._reach("day", day, [day]) for day in days]
+        known = [r for r in each if r is not None]
+        has_mean = reach is None and known
+        mean = _share(sum(known), len(known)) if has_mean else Figure(None)
+        market = self.market.on(days)
+        own = sum(
+            s.impressions
+            for s in self.all_shown.on(days)
+            if (s.product_id, s.day, s.channel)
+            in {(m.product_id, m.day, m.channel) for m in market}
+        )
+        voices = own + sum(m.impressions for m in market) if market else None
         return {
+            "impressions_with_cost_share": _share(paid_impressions, impressions),
+            "reach": Figure(reach),
+            "reach_daily_mean": mean,
+            "frequency": Figure(_ratio(impressions, reach), impressions, reach),
+            "share_of_voice": Figure(
+                _ratio(own, voices) if market else None, own if market else None, voices
+            ),
             "impressions": Figure(impressions),
             "clicks": Figure(clicks),
             "ctr": Figure(_ratio(clicks, impressions), clicks, impressions),
@@ -1170,6 +1282,16 @@ class _Exposure:
             "cpm": Figure(None if cpm is None else 1000 * cpm, cost, paid_impressions),
             "cpc": Figure(_ratio(cost, paid_clicks), cost, paid_clicks),
         }
+
+    def _reach(self, grain: str, start: date, days: list[date]) -> int | None:
+        told = self.reference.reach.get((self.scope, grain, start), (None,))[0]
+        rows = self.shown.on(days)
+        if told is None and grain == "day" and len(rows) == 1:
+            return rows[0].reach
+        return told
+
+    def is_seen_in(self, days: list[date]) -> bool:
+        return bool(self.shown.on(days))
 
 
 class _Visits:
@@ -1221,17 +1343,27 @@ class _Visits:
         bounces = sum(len(v.pages) == 1 for v in own) + sum(t.bounces for t in reported)
         seconds = sum(v.seconds for v in own) + sum(t.seconds for t in reported)
         visitors = {self._visitor(p) for p in pages}
-        uniques = None if self.has_backend else len(visitors)
+        uniques: int | None = len(visitors)
+        newcomers: int | None = sum(self.first_days[who] >= period.start for who in visitors)
+        mean = Figure(None)
+        if self.has_backend:
+            is_over = days[-1] == period.last_day
+            told = reference.uniques.get((self.scope, period.grain, period.start))
+            uniques, newcomers = told if told and is_over else (None, None)
+            daily = [reference.uniques.get((self.scope, "day", day), (None,))[0] for day in days]
+            known = [v for v in daily if v is not None]
+            if uniques is None and known:
+                mean = _share(sum(known), len(known))
         is_young = period.start < self.started_on + 28 * DAY
-        newcomers = None
-        if not (self.has_backend or is_young):
-            newcomers = sum(self.first_days[who] >= period.start for who in visitors)
+        if is_young:
+            newcomers = None
         compared = [v for v in visits if self._both_landed(v)]
         compared_reported = sum(t.visits for t in traffic if self._both_landed(t))
         gap = compared_reported - len(compared)
         return {
             "page_views": Figure(views),
             "unique_visitors": Figure(uniques),
+            "daily_visitors_mean": mean,
             "visits": Figure(count),
             "new_visitor_share": Figure(_ratio(newcomers, uniques), newcomers, uniques),
             "bounce_rate": Figure(_ratio(bounces, count), bounces, count),

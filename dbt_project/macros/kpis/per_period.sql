@@ -53,12 +53,21 @@
     {% if is_seen -%} having {{ is_seen }} {%- endif %}
 {% endmacro %}
 
+{#- What kpi_exposure sums over days; reach is summed for the mean of days alone. -#}
+{% macro exposure_measures() %}
+    {{ return([
+        'impressions', 'clicks', 'cost', 'impressions_with_cost', 'clicks_with_cost', 'rows_without_rate',
+        'rows_shown', 'own_impressions', 'market_impressions', 'reach_of_days', 'days_with_reach'
+    ]) }}
+{% endmacro %}
+
 {#- What kpi_visits sums over days. -#}
 {% macro visit_measures() %}
     {{ return([
         'page_views', 'visits', 'bounces', 'duration_milliseconds', 'days_without_page_views',
         'days_without_bounces', 'days_without_durations', 'reported_visits', 'reported_page_views',
-        'compared_visits', 'compared_reported_visits', 'excluded_page_views'
+        'compared_visits', 'compared_reported_visits', 'excluded_page_views', 'visitors_of_days',
+        'days_with_visitors'
     ]) }}
 {% endmacro %}
 

@@ -1,7 +1,7 @@
 with
 
 exposure as (
-    select * from {{ ref('int_exposure_days_scoped') }}
+    select * from {{ ref('int_exposure_days_scoped') }} where {{ is_dense('scope_kind') }}
 ),
 
 visits as (

@@ -15,12 +15,13 @@ cells as (
         source_product_id as product_id,
         local_date,
         channel,
-        campaign
+        campaign,
+        placement
     from exposure_cells
 ),
 
 scopes as (
-    {{ cell_scopes() }}
+    {{ cell_scopes(columns=['channel', 'campaign', 'placement'], sparse=['campaign', 'placement']) }}
 ),
 
 scoped as (
@@ -32,6 +33,8 @@ scoped as (
         c.local_date,
         c.impressions,
         c.clicks,
+        c.rows_shown,
+        c.reach,
         c.has_cost,
         case
             when s.scope_product_id = '(all)' then c.cost_in_company_currency
@@ -46,6 +49,7 @@ scoped as (
             and c.local_date = s.local_date
             and c.channel = s.channel
             and c.campaign = s.campaign
+            and c.placement = s.placement
 )
 
 select
@@ -55,6 +59,9 @@ select
     scope_id,
     sum(impressions)::bigint as impressions,
     sum(clicks)::bigint as clicks,
+    sum(rows_shown)::bigint as rows_shown,
+    -- people shown one row may be shown another: only a single row says how many there were
+    (case when sum(rows_shown) = 1 then max(reach) end)::bigint as reach,
     sum(cost)::decimal(38, 6) as cost,
     sum(impressions_with_cost)::bigint as impressions_with_cost,
     sum(clicks_with_cost)::bigint as clicks_with_cost,

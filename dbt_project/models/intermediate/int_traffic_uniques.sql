@@ -12,8 +12,7 @@ traffic_uniques as (
 select
     source_product_id,
     scope_kind,
-    case when scope_kind in ('product', 'channel') then source_product_id else '(all)' end as product_id,
-    case when scope_kind = 'product' then source_product_id else scope_id end as scope_id,
+    {{ reported_scope() }},
     grain,
     visitors,
     new_visitors,

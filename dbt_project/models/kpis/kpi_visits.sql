@@ -18,7 +18,16 @@ traffic_days as (
 ),
 
 traffic_uniques as (
-    select * from {{ ref('int_traffic_uniques') }}
+    select
+        scope_kind,
+        product_id,
+        scope_id,
+        grain,
+        period_start,
+        {{ agreed('visitors') }} as visitors,
+        {{ agreed('new_visitors') }} as new_visitors
+    from {{ ref('int_traffic_uniques') }}
+    group by all
 ),
 
 products as (
@@ -121,6 +130,16 @@ days_by_source as (
     from excluded_days as x
     inner join scope_products as s
         on x.source_product_id = s.source_product_id and s.scope_kind in ('company', 'product')
+    union all by name
+    select
+        u.scope_kind,
+        u.product_id,
+        u.scope_id,
+        u.period_start as local_date,
+        u.visitors as visitors_of_days,
+        1 as days_with_visitors
+    from traffic_uniques as u
+    where u.grain = 'day' and u.visitors is not null
 ),
 
 days as (
@@ -242,7 +261,9 @@ joined as (
         coalesce(s.reported_page_views, 0)::bigint as reported_page_views,
         coalesce(s.compared_visits, 0)::bigint as compared_visits,
         coalesce(s.compared_reported_visits, 0)::bigint as compared_reported_visits,
-        coalesce(s.excluded_page_views, 0)::bigint as excluded_page_views
+        coalesce(s.excluded_page_views, 0)::bigint as excluded_page_views,
+        case when c.has_backend then s.visitors_of_days end::bigint as visitors_of_days,
+        case when c.has_backend then s.days_with_visitors end::bigint as days_with_visitors
     from summed as s
     inner join scope_sources as c
         on s.judged_kind = c.scope_kind and s.product_id = c.product_id and s.judged_id = c.scope_id
@@ -285,6 +306,11 @@ select
     {{ kpi_keys('j') }},
     j.page_views,
     j.unique_visitors,
+    case when j.unique_visitors is null then j.visitors_of_days end as visitors_of_days,
+    case when j.unique_visitors is null then j.days_with_visitors end as days_with_visitors,
+    case
+        when j.unique_visitors is null then {{ ratio('j.visitors_of_days', 'j.days_with_visitors') }}
+    end as daily_visitors_mean,
     j.visits,
     j.bounces,
     j.duration_seconds,
