@@ -24,6 +24,8 @@ DAY = timedelta(days=1)
 NEVER = date(9999, 12, 31)
 SPARSE = ("campaign", "device", "placement")
 VISIT_ENDS_AFTER = timedelta(minutes=30)
+#: What the open list says of the referrers in the files.
+_KINDS = {"google.com": "search", "m.weibo.cn": "social", "mail.google.com": "email"}
 CLICK_IDS = ("gclid", "fbclid", "msclkid")
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
@@ -497,9 +499,15 @@ class Reference:
             "utm_campaign": campaign,
             "click_id": click_id,
             "referrer_host": referrer,
+            "referrer_kind": _KINDS.get(referrer, ""),
         }
         for rule in self._rules:
-            if rule["field"] == "direct":
+            if rule["field"] == "code":
+                for code, channel in self._codes.items():
+                    is_told = code in (source.lower(), campaign.lower())
+                    if is_told and re.fullmatch(rule["pattern"], code, re.IGNORECASE):
+                        return channel
+            elif rule["field"] == "direct":
                 if not any(found.values()):
                     return rule["channel"]
             elif found[rule["field"]] and re.fullmatch(
@@ -507,6 +515,10 @@ class Reference:
             ):
                 return rule["channel"]
         return NOT_SET
+
+    @cached_property
+    def _codes(self) -> dict[str, str]:
+        return {row["code"].lower(): row["channel"] for row in self._table("channel_codes")}
 
     @cached_property
     def _rules(self) -> list[dict[str, str]]:

@@ -85,6 +85,28 @@ sign_ups,company,(all),(all),month,2024-03-01,60
 visits,person,sam,(all),day,2024-02-05,20
 active_users,product,york,york,quarter,2024-02-01,50
 """,
+    "channels": """channel,name
+paid_search,Paid search
+organic_search,Organic search
+email,Email
+social,Social
+offline,Offline
+direct,Direct
+""",
+    "channel_rules": """position,channel,field,pattern
+10,paid_search,utm_medium,cpc
+20,email,utm_medium,email
+25,direct,code,evt-.*
+30,paid_search,click_id,gclid
+40,organic_search,referrer_kind,search
+50,social,referrer_kind,social
+60,email,referrer_kind,email
+90,direct,direct,
+""",
+    "channel_codes": """code,channel,name
+evt-fair,offline,Book fair
+flyer,offline,Flyer
+""",
     # USD has no rate on york's first days
     "exchange_rates": """currency,valid_from,rate
 BRL,2024-01-01,0.185
@@ -308,6 +330,10 @@ def _oddities() -> Iterator[Row]:
         ("https://rio.example/adminx", "", None),
         ("https://rio.example/admin/#x", "", None),
         ("https://rio.example/", "", ("probe", "", "")),
+        ("https://rio.example/", "https://m.weibo.cn/x", None),
+        ("https://rio.example/", "https://mail.google.com/", None),
+        ("https://rio.example/", "https://m.weibo.cn/", ("", "", "EVT-Fair")),
+        ("https://rio.example/", "", ("flyer", "", "")),
     )):  # fmt: skip
         yield _view("rio", day, f"from-{number}", at, f"from-{number}", tags, url, referrer)
     # one person in two products that share an identity space: signs up in both, acts in one first

@@ -107,6 +107,7 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
         )
         opened.execute(
             "create table stg_landing__referrers(referrer_key ubigint, host varchar);"
+            "create table stg_landing__referrer_hosts(host varchar, kind varchar, name varchar);"
             "create table stg_organisation__channel_codes(code varchar, channel varchar);"
             "create table stg_organisation__channel_rules"
             "(position integer, channel varchar, field varchar, pattern varchar)"

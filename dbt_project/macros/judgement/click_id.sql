@@ -3,7 +3,7 @@
     nullif(
         regexp_extract(
             {{ url }},
-            '[?&](gclid|gbraid|wbraid|dclid|fbclid|msclkid|ttclid|twclid|li_fat_id|igshid|yclid|bd_vid|qz_gdt)=',
+            '[?&](gclid|gbraid|wbraid|dclid|fbclid|msclkid|ttclid|twclid|li_fat_id|igshid|yclid|bd_vid|qhclickid|qz_gdt|gdt_vid|epik|rdt_cid|ScCid)=',
             1
         ),
         ''

@@ -14,6 +14,7 @@ import duckdb
 from kpi_pipeline.catalogue import check_kpis_named, kpis
 from kpi_pipeline.errors import BuildError
 from kpi_pipeline.landing import land_organisation, refuse_moved_identity
+from kpi_pipeline.referrers import hash_of_hosts
 from kpi_pipeline.runlog import RunLog
 from kpi_pipeline.settings import Settings
 from kpi_pipeline.warehouse import handover
@@ -69,6 +70,7 @@ def build(
     inputs["dbt_project"] = hash_of_project(settings.dbt_project)
     inputs["sources"] = str(handover.feeds_of_products(workspace))
     inputs["thresholds"] = handover.hash_of_thresholds(workspace)
+    inputs["referrers"] = hash_of_hosts()
     rows = log.slices()
     now = eligible(rows)
     settings.home.mkdir(parents=True, exist_ok=True)

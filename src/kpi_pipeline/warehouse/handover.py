@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from kpi_pipeline.errors import BuildError
 from kpi_pipeline.feeds.contracts import FEEDS, SQL_TYPES, FeedTable
 from kpi_pipeline.filling import fill
+from kpi_pipeline.referrers import known_hosts
 from kpi_pipeline.settings import Settings
 from kpi_pipeline.slices import folder_of, read_slice
 from kpi_pipeline.warehouse.changes import BuiltSlice, Changes, SliceKey
@@ -82,6 +83,12 @@ def lay_out(
         "landing.thresholds",
         {"feed": "VARCHAR", "product_id": "VARCHAR", "name": "VARCHAR", "value": "DOUBLE"},
         _thresholds(workspace),
+    )
+    fill(
+        connection,
+        "landing.referrer_hosts",
+        {"host": "VARCHAR", "kind": "VARCHAR", "name": "VARCHAR"},
+        known_hosts(),
     )
     files = _files_of(settings, eligible, changes.slices)
     for feed in FEEDS.values():

@@ -10,8 +10,9 @@ from typing import cast
 import duckdb
 
 from kpi_pipeline.periods import GRAINS, WEEKDAYS, Calendar, Grain, period_of
+from kpi_pipeline.referrers import KINDS
 from kpi_pipeline.workspace.model import Table
-from kpi_pipeline.workspace.problems import Problems, nearest
+from kpi_pipeline.workspace.problems import Problems, nearest, one_of
 from kpi_pipeline.workspace.schema import ALL
 from kpi_pipeline.workspace.tables import place
 
@@ -161,13 +162,20 @@ def _check_rules(rules: Table, problems: Problems) -> None:
                 problems.add(where, f"is empty; expected a regular expression for {field}.")
             elif pattern is not None:
                 try:
-                    connection.execute("select regexp_full_match('', ?, 'i')", [pattern])
+                    kinds = connection.execute(
+                        "select count_if(regexp_full_match(k.kind, ?, 'i')) "
+                        "from unnest(?) as k (kind)",
+                        [pattern, list(KINDS)],
+                    ).fetchone()
                 except duckdb.Error as error:
                     reason = str(error).removeprefix("Invalid Input Error: ").splitlines()[0]
                     problems.add(
                         where,
                         f"'{pattern}' is not a regular expression (RE2): {reason}.",
                     )
+                    continue
+                if field == "referrer_kind" and kinds == (0,):
+                    problems.add(where, f"'{pattern}' matches no kind; there are {one_of(KINDS)}.")
     finally:
         connection.close()
 

@@ -17,6 +17,7 @@ RULE_FIELDS = (
     "utm_campaign",
     "click_id",
     "referrer_host",
+    "referrer_kind",
     "code",
     "direct",
 )
