@@ -83,6 +83,7 @@ ratios are ratios of sums at every scope and grain.
 FAMILIES = {
     "exposure": "Exposure",
     "visits": "Page views and visits",
+    "content": "Content",
     "users": "Users",
     "retention": "What becomes of sign-ups",
     "revenue": "Orders, revenue and points",

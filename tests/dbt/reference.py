@@ -26,6 +26,7 @@ SPARSE = ("campaign", "device", "placement")
 VISIT_ENDS_AFTER = timedelta(minutes=30)
 #: What the open list says of the referrers in the files.
 _KINDS = {"google.com": "search", "m.weibo.cn": "social", "mail.google.com": "email"}
+MIX = {"user": 0.8, "professional": 0.15, "own": 0.05}
 CLICK_IDS = ("gclid", "fbclid", "msclkid")
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
@@ -127,6 +128,7 @@ class PageView:
     click_id: str
     referrer_host: str
     device: str
+    content_id: str
 
 
 @dataclass
@@ -257,6 +259,9 @@ _KPIS: dict[str, tuple[str, tuple[str, ...], str]] = {
             "excluded_sign_ups",
             "total_users",
             "user_growth_rate",
+            "content_items",
+            "content_mix_share",
+            "content_mix_gap",
             "active_users",
             "dau",
         ),
@@ -293,6 +298,10 @@ _KPIS: dict[str, tuple[str, tuple[str, ...], str]] = {
         ("revenue", ("user_growth",), "period"),
     ),
     "cost_per_visit": ("economics", ("exposure", "visits"), "period"),
+    **dict.fromkeys(
+        ("content_views_share", "content_views_gap"),
+        ("economics", ("user_growth", "visits"), "period"),
+    ),
     "visit_to_sign_up_rate": ("economics", ("user_growth", "visits"), "period"),
     "arpu": ("economics", ("user_growth",), "period"),
     "ltv": ("economics", ("user_growth",), "with_preceding"),
@@ -378,6 +387,7 @@ class Reference:
         self.market = list(self._market())
         self.reach = self._told("exposure", "exposure_reach", ("reach",))
         self.uniques = self._told("traffic", "traffic_uniques", ("visitors", "new_visitors"))
+        self.content = self._content()
         self.sign_ups = self._sign_ups()
         self.active = list(self._active())
         self.transactions = list(self._transactions())
@@ -468,6 +478,7 @@ class Reference:
                 next((name for name in CLICK_IDS if name in asked), ""),
                 "" if referrer == _host(row["url"]) else referrer,
                 row.get("device") or NOT_SET,
+                row.get("content_id") or "",
             )
 
     def _visits(self) -> Iterator[Visit]:
@@ -559,6 +570,64 @@ class Reference:
                 row["placement"] or NOT_SET,
                 int(row["reach"]) if row["reach"] else None,
             )
+
+    def _content(self) -> dict[tuple[str, str], list[tuple[date, str, str]]]:
+        """By product and id: the days it was published on, each with type and path, in order."""
+        found: dict[tuple[str, str], list[tuple[date, str, str]]] = defaultdict(list)
+        for product, day, _, row in self._landed_rows("user_growth", "content", "published_at"):
+            path = unquote(row["url_path"]).split("?")[0]
+            path = path and (path.rstrip("/") or "/")
+            found[product.product_id, row["content_id"]].append((day, row["content_type"], path))
+        return {key: sorted(days) for key, days in found.items()}
+
+    def _content_values(self) -> dict[Key, Value]:
+        """Items and page views by type, wherever a product had any in the period."""
+        rows: dict[Key, Value] = {}
+        for product in self.products.values():
+            items = [(days[0][0], days[0][1]) for key, days in self.content.items()
+                     if key[0] == product.product_id]  # fmt: skip
+            views = self._content_views(product)
+            for period, days in self._periods_over():
+                published = [kind for day, kind in items if day in days]
+                viewed = [kind for day, kind in views if day in days]
+                for kind in {*MIX, *published, *viewed} if published or viewed else ():
+                    scope = Scope("content_type", product.product_id, kind)
+                    mix = _share(published.count(kind), len(published))
+                    figures = {
+                        "content_items": Figure(published.count(kind)),
+                        "content_mix_share": mix,
+                        "content_mix_gap": Figure(_minus(mix.value, MIX.get(kind))),
+                        "content_views_share": Figure(None),
+                        "content_views_gap": Figure(None),
+                    }
+                    if product.traffic_source == "own":
+                        share = _share(viewed.count(kind), len(viewed))
+                        figures["page_views"] = Figure(viewed.count(kind))
+                        figures["content_views_share"] = share
+                        figures["content_views_gap"] = Figure(_minus(share.value, MIX.get(kind)))
+                    for kpi_id, figure in figures.items():
+                        self._add(rows, scope, kpi_id, figure, period)
+        return rows
+
+    def _content_views(self, product: Product) -> list[tuple[date, str]]:
+        """Day and type of every page view of something published on that day or before."""
+        seen = []
+        for view in self.page_views:
+            if view.product_id != product.product_id:
+                continue
+            named = self.content.get((product.product_id, view.content_id))
+            if named and named[0][0] <= view.day:
+                seen.append((view.day, named[0][1]))
+                continue
+            on_page = [
+                (day, kind)
+                for (name, _), days in self.content.items()
+                for day, kind, path in days
+                if name == product.product_id and path == view.path
+            ]
+            if on_page and min(on_page)[0] <= view.day:
+                seen.append((view.day, min(on_page)[1]))
+        return seen
 
     def _market(self) -> Iterator[Market]:
         for product, day, _, row in self._landed_rows("exposure", "exposure_market", None):
@@ -981,6 +1050,8 @@ class Reference:
                                   period.grain, period.start, as_of)] = value  # fmt: skip
             if family == "exposure":
                 rows |= self._sparse_exposure()
+            if family == "users":
+                rows |= self._content_values()
             if family == "visits":
                 rows |= self._sparse_values()
                 rows |= self._page_values()
@@ -1164,7 +1235,7 @@ class Reference:
         changes: dict[Scope, set[date]] = {}
         for key, found in values.items():
             grain, start, as_of = key[4:]
-            if key[2] in (*SPARSE, "page"):
+            if key[2] in (*SPARSE, "page", "content_type"):
                 continue
             period = self.period_of(grain, start)
             target = targets.get(key[:6])

@@ -29,7 +29,7 @@
 
 {#- The models of the kpis folder that hold one column per KPI. -#}
 {% macro kpi_models() %}
-    {{ return(['kpi_exposure', 'kpi_visits', 'kpi_users', 'kpi_retention', 'kpi_revenue', 'kpi_economics', 'kpi_lifecycle']) }}
+    {{ return(['kpi_exposure', 'kpi_visits', 'kpi_users', 'kpi_retention', 'kpi_revenue', 'kpi_economics', 'kpi_lifecycle', 'kpi_content']) }}
 {% endmacro %}
 
 {#- KPIs whose value comes after their period: users are observed up to 30 days after it. -#}

@@ -54,6 +54,10 @@ page_periods as (
     select * from {{ ref('int_page_periods') }}
 ),
 
+content_periods as (
+    select * from {{ ref('int_content_periods') }} where page_views is not null
+),
+
 periods as (
     select * from {{ ref('dim_periods') }}
 ),
@@ -296,10 +300,27 @@ pages as (
     inner join products as o on g.product_id = o.product_id and o.traffic_source = 'own'
 ),
 
+content as (
+    select
+        'content_type' as scope_kind,
+        c.product_id,
+        c.content_type as scope_id,
+        c.grain,
+        c.period_start,
+        p.last_day as as_of_date,
+        p.period_end,
+        c.page_views
+    from content_periods as c
+    inner join touched as t on c.grain = t.grain and c.period_start = t.period_start
+    inner join periods as p on c.grain = p.grain and c.period_start = p.period_start
+),
+
 all_scopes as (
     select * from joined
     union all by name
     select * from pages
+    union all by name
+    select * from content
 )
 
 select
