@@ -457,8 +457,11 @@ def test_wrong_entries_do_not_keep_the_others_from_being_tried(place: Place) -> 
 
 def test_the_choice_among_several_is_by_number_feed_product_or_table(place: Place) -> None:
     found = declarations(place.workspace)
-    assert len(found) == 10
-    assert chosen(place.workspace, feed="traffic", product="york").source.table == "traffic"
+    assert len(found) == 18
+    assert (
+        chosen(place.workspace, feed="traffic", product="york", table="traffic").source.table
+        == "traffic"
+    )
     users = chosen(place.workspace, feed="user_growth", product="rio", table="users")
     assert (
         str(users)
@@ -467,12 +470,15 @@ def test_the_choice_among_several_is_by_number_feed_product_or_table(place: Plac
     with pytest.raises(ConfigurationError) as several:
         chosen(place.workspace, product="york")
     assert str(several.value).splitlines() == [
-        "There are several; say which by its number, such as `kpi source try 9`:",
-        "  9  traffic of york: data/york/traffic/{day}.csv (csv)",
-        " 10  exposure of york: data/york/exposure/{day}.csv (csv)",
+        "There are several; say which by its number, such as `kpi source try 14`:",
+        " 14  traffic of york: data/york/traffic/{day}.csv (csv)",
+        " 15  traffic, traffic_uniques, of york: data/york/traffic_uniques/{day}.csv (csv)",
+        " 16  exposure of york: data/york/exposure/{day}.csv (csv)",
+        " 17  exposure, exposure_reach, of york: data/york/exposure_reach/{day}.csv (csv)",
+        " 18  exposure, exposure_market, of york: data/york/exposure_market/{day}.csv (csv)",
     ]
     with pytest.raises(ConfigurationError, match="There is no such source in"):
-        chosen(place.workspace, 11)
+        chosen(place.workspace, 19)
 
 
 @pytest.mark.parametrize(
