@@ -288,8 +288,8 @@ def test_comments_blank_lines_bom_and_quoted_line_breaks_keep_row_numbers(folder
          "expression for utm_medium."),
         ("channel_rules", "direct,direct,", "direct,direct,.*", "row 3, column pattern: '.*' has "
          "no meaning; expected nothing for direct."),
-        ("channel_rules", "utm_medium,e-?mail", "referrer_kind,mail", "row 2, column pattern: 'mail' "
-         "matches no kind; there are 'search', 'social', 'group', 'email', 'app_store', "
+        ("channel_rules", "utm_medium,e-?mail", "referrer_kind,mail", "row 2, column pattern: "
+         "'mail' matches no kind; there are 'search', 'social', 'group', 'email', 'app_store', "
          "'assistant', 'paid' or 'other'."),
         ("channel_rules", "2,direct", "1,direct", "row 3, column position: 1 is already in row 2; "
          "expected each once."),
