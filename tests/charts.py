@@ -14,7 +14,7 @@ import jinja2
 from kpi_pipeline.periods import Grain
 
 MODELS = Path(__file__).parents[1] / "dbt_project" / "models"
-MACROS = Path(__file__).parents[1] / "dbt_project" / "macros" / "kpis"
+MACROS = Path(__file__).parents[1] / "dbt_project" / "macros"
 BUILT = (
     "marts/dim_periods",
     "intermediate/int_kpi_baselines",
@@ -22,10 +22,12 @@ BUILT = (
     "intermediate/int_kpi_usual_shares",
     "kpis/fct_kpi_status",
 )
+FORECAST = ("intermediate/int_kpi_forecasts", "marts/fct_forecasts_made")
 TABLES = """
 create table dim_kpis (
     kpi_id varchar, unit varchar, "window" varchar, is_additive boolean, is_cumulative boolean,
-    smallest_base double, lowest double, highest double
+    smallest_base double, lowest double, highest double, direction varchar, brand_role varchar,
+    growth_role varchar
 );
 create table fct_kpi_values (
     kpi_id varchar, product_id varchar, scope_kind varchar, scope_id varchar, grain varchar,
@@ -40,9 +42,17 @@ create table stg_organisation__targets (
     kpi_id varchar, scope_kind varchar, scope_id varchar, product_id varchar, grain varchar,
     period_start date, value double
 );
+create table stg_organisation__calendar (day date, name varchar, kind varchar, product_id varchar);
+create table forecasts_made (
+    kpi_id varchar, product_id varchar, scope_kind varchar, scope_id varchar, grain varchar,
+    period_start date, as_of_date date, period_end date, value double, forecast double,
+    forecast_low double, forecast_high double, target double, forecast_chance double,
+    errors integer, is_backcomputed boolean
+);
+create table fct_forecasts_made as from forecasts_made;
 """
 KPIS = """
-insert into dim_kpis values
+insert into dim_kpis select *, 'up', null, null from (values
     ('visits', 'count', 'period', true, false, 0, 0, null),
     ('cost', 'money', 'period', true, false, 0, 0, null),
     ('bounce_rate', 'share', 'period', false, false, 100, 0, 1),
@@ -50,7 +60,14 @@ insert into dim_kpis values
     ('seconds', 'seconds', 'period', false, false, 0, 0, null),
     ('total_users', 'count', 'period', false, true, 0, 0, null),
     ('wau', 'count', 'trailing_7', false, false, 0, 0, null)
+);
+insert into dim_kpis values
+    ('sign_ups', 'count', 'period', true, false, 0, 0, null, 'up', 'supporting', 'headline'),
+    ('complaints', 'count', 'period', true, false, 0, 0, null, 'down', 'headline', null),
+    ('active_users', 'count', 'period', false, false, 0, 0, null, 'up', null, 'headline')
 """
+#: As in dbt_project.yml.
+VARIABLES = {"forecast_growth_most": 0.1, "forecast_growth_weeks": 4}
 
 
 class Point(NamedTuple):
@@ -89,12 +106,22 @@ def end_of(grain: Grain, start: date) -> date:
 def sql_of(model: str) -> str:
     """A model without dbt: it reads tables of the same names."""
     macros = "".join(
-        (MACROS / f"{name}.sql").read_text() for name in ("process_lines", "per_period", "key_of")
+        (MACROS / f"{name}.sql").read_text()
+        for name in ("kpis/process_lines", "kpis/per_period", "kpis/key_of", "judgement/student_t")
     )
-    template = jinja2.Environment(undefined=jinja2.StrictUndefined).from_string(
+    environment = jinja2.Environment(
+        undefined=jinja2.StrictUndefined, extensions=["jinja2.ext.do"]
+    )
+    template = environment.from_string(
         macros + (MODELS / f"{model}.sql").read_text()
     )
-    return template.render(config=lambda **_: "", ref=str, is_incremental=lambda: False)
+    return template.render(
+        config=lambda **_: "",
+        ref=str,
+        source=lambda _, table: table,
+        var=VARIABLES.__getitem__,
+        is_incremental=lambda: False,
+    )
 
 
 class Charts:
@@ -166,8 +193,22 @@ class Charts:
             "stg_organisation__annotations",
             "int_scope_changes",
             "stg_organisation__targets",
+            "stg_organisation__calendar",
+            "forecasts_made",
+            "fct_forecasts_made",
         ):
             self.connection.execute(f"delete from {table}")
+
+    def holiday(self, day: date) -> None:
+        self._insert("stg_organisation__calendar", [(day, "Holiday", "holiday", None)])
+
+    def forecast(self) -> list[dict[str, Any]]:
+        """Make fct_forecasts_made; its rows by column."""
+        for model in FORECAST:
+            self._build(model)
+        cursor = self.connection.execute("select * from fct_forecasts_made order by all")
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
     def _build(self, model: str) -> None:
         name = model.rpartition("/")[2]

@@ -22,6 +22,7 @@ GROUPED = "the statement that makes it groups by its key, and it is too large to
 #: Models without a grain test, and why their rows have no key of columns that are all set.
 WITHOUT_GRAIN = {
     "stg_organisation__annotations": "a day may have several notes, also of one KPI",
+    "stg_organisation__calendar": "product_id is empty where all products are meant",
     "stg_organisation__ownership": "product_id is empty where all products are meant",
     "stg_organisation__targets": "product_id is empty where the scope is of no product",
     "dim_ownership": "product_id is empty where all products are meant",

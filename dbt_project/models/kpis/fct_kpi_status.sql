@@ -39,6 +39,10 @@ usual_shares as (
     select * from {{ ref('int_kpi_usual_shares') }}
 ),
 
+forecasts as (
+    select * from {{ ref('fct_forecasts_made') }}
+),
+
 -- a period to date compares with as many elapsed days, at most the whole of the other period
 comparisons_dated as (
     select
@@ -135,6 +139,8 @@ paced as (
         j.target is not null and j.grain in ('month', 'quarter') and j.as_of_date + 1 < j.period_end as is_aimed_at,
         k.is_additive or k.is_cumulative or (k.unit = 'count' and k."window" = 'period') as is_reached_step_by_step,
         k.is_cumulative,
+        j.scope_kind in ('company', 'product')
+        and (coalesce(k.brand_role, '') = 'headline' or coalesce(k.growth_role, '') = 'headline') as is_forecast,
         case k."window"
             when 'trailing_7' then j.grain = 'day'
             when 'trailing_28' then j.grain in ('day', 'week')
@@ -279,9 +285,10 @@ select
         when c.is_attainable and c.is_aimed_at and c.is_reached_step_by_step
             then {{ ratio('c.value', 'c.target * c.usual_share') }}
     end as pace,
-    null::double as forecast,
-    null::double as forecast_low,
-    null::double as forecast_high,
+    f.forecast,
+    f.forecast_low,
+    f.forecast_high,
+    f.forecast_chance,
     c.lower_limit,
     c.centre,
     c.upper_limit,
@@ -307,6 +314,13 @@ select
         when not c.is_reached_step_by_step then 'not_step_by_step'
         when c.usual_share is null then 'too_few_periods'
     end as pace_reason,
+    case
+        when not c.is_aimed_at or not c.is_forecast or f.forecast_low is not null then null
+        when c.is_cumulative or not c.is_reached_step_by_step then 'not_step_by_step'
+        when f.forecast is not null then 'too_few_forecasts'
+        when not c.is_attainable then c.incomplete_because
+        else 'too_few_days'
+    end as forecast_reason,
     c.signal_reason
 from charted as c
 left join marked as m
@@ -315,3 +329,12 @@ left join marked as m
         and {{ key_of(['c.kpi_id', 'c.product_id', 'c.scope_kind', 'c.scope_id']) }} = m.series
         and c.grain = m.grain
         and c.period_start = m.period_start
+left join forecasts as f
+    on
+        c.kpi_id = f.kpi_id
+        and c.product_id = f.product_id
+        and c.scope_kind = f.scope_kind
+        and c.scope_id = f.scope_id
+        and c.grain = f.grain
+        and c.period_start = f.period_start
+        and c.as_of_date = f.as_of_date

@@ -92,6 +92,7 @@ def build(
         "checks_warned": sum(row["checks_warned"] for row in rows),
     }
     with duckdb.connect(str(settings.warehouse)) as connection:
+        handover.keep_forecasts(connection, settings)
         handover.write_built(connection, now, inputs, state)
     seconds = time.monotonic() - started
     log.record_build(run_id, len(changes.slices), models, seconds, "done", at)

@@ -26,8 +26,8 @@ STATUS_ONLY = frozenset(
         "thresholds",
     }
 )
-#: Tables no model reads; a change of them rebuilds nothing.
-UNREAD = frozenset({"calendar", "decisions", "playbook", "stage_criteria"})
+#: A change of them rebuilds nothing: no model reads decisions, and a forecast that was made stays.
+REBUILDS_NOTHING = frozenset({"calendar", "decisions"})
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def changes_between(
         sorted(
             name
             for name in inputs_now.keys() | inputs_built.keys()
-            if inputs_now.get(name) != inputs_built.get(name) and name not in UNREAD
+            if inputs_now.get(name) != inputs_built.get(name) and name not in REBUILDS_NOTHING
         )
     )
     everything = tuple(sorted(now))

@@ -39,6 +39,24 @@ SLICE_COLUMNS = {
     "first_at": "TIMESTAMP",
     "last_at": "TIMESTAMP",
 }
+FORECAST_COLUMNS = {
+    "kpi_id": "VARCHAR",
+    "product_id": "VARCHAR",
+    "scope_kind": "VARCHAR",
+    "scope_id": "VARCHAR",
+    "grain": "VARCHAR",
+    "period_start": "DATE",
+    "as_of_date": "DATE",
+    "period_end": "DATE",
+    "value": "DOUBLE",
+    "forecast": "DOUBLE",
+    "forecast_low": "DOUBLE",
+    "forecast_high": "DOUBLE",
+    "target": "DOUBLE",
+    "forecast_chance": "DOUBLE",
+    "errors": "INTEGER",
+    "is_backcomputed": "BOOLEAN",
+}
 
 
 def lay_out(
@@ -90,11 +108,48 @@ def lay_out(
         {"host": "VARCHAR", "kind": "VARCHAR", "name": "VARCHAR"},
         known_hosts(),
     )
+    _lay_out_forecasts(connection, settings)
     files = _files_of(settings, eligible, changes.slices)
     for feed in FEEDS.values():
         for table in feed.tables:
             _lay_out_rows(connection, table, files.get(table.name, []))
     _lay_out_organisation(connection, settings.landing / "organisation")
+
+
+def _lay_out_forecasts(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    files = [str(path) for path in sorted(_forecasts_folder(settings).glob("*.parquet"))]
+    fill(connection, "landing.forecasts_made", FORECAST_COLUMNS, [])
+    if files:
+        connection.execute(
+            "insert into landing.forecasts_made by name select * from read_parquet(?)", [files]
+        )
+
+
+def keep_forecasts(connection: duckdb.DuckDBPyConnection, settings: Settings) -> int:
+    """Append what the build forecast to the files that later builds read; how many rows.
+
+    One file per build, so that a forecast stays as it was made, also when the warehouse is lost.
+    """
+    names = ", ".join(FORECAST_COLUMNS)
+    key = "kpi_id, product_id, scope_kind, scope_id, grain, period_start, as_of_date"
+    new = (
+        f"select {names} from marts.fct_forecasts_made "  # noqa: S608
+        f"anti join landing.forecasts_made using ({key}) order by {key}"
+    )
+    row = connection.execute(f"select count(*) from ({new})").fetchone()  # noqa: S608
+    if row is None or row[0] == 0:
+        return 0
+    folder = _forecasts_folder(settings)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{len(list(folder.glob('*.parquet'))):06d}.parquet"
+    half = path.with_suffix(".half")
+    connection.execute(f"copy ({new}) to '{half}' (format parquet)")
+    half.replace(path)
+    return int(row[0])
+
+
+def _forecasts_folder(settings: Settings) -> Path:
+    return settings.landing / "forecasts_made"
 
 
 def feeds_of_products(workspace: Workspace) -> list[tuple[str, str, bool]]:

@@ -204,10 +204,11 @@ _SPECS = (
         (
             _text("kpi_id"),
             _choice("stage", STAGES),
-            _text("condition"),
+            _choice("condition", ("below_target", "above_target", "signal_up", "signal_down")),
             _text("action"),
             _optional("action_es"),
         ),
+        key=("kpi_id", "stage", "condition", "action"),
     ),
     TableSpec(
         "exclusions",

@@ -1,0 +1,1 @@
+select * from {{ source('organisation', 'stage_criteria') }}
