@@ -30,6 +30,7 @@ WORKING = {
     "int_customers_scoped",
     "int_economics_days_scoped",
     "int_kpi_baselines",
+    "int_kpi_forecasts",
     "int_kpi_limits",
     "int_kpi_spine",
     "int_kpi_usual_shares",

@@ -268,8 +268,9 @@ expected as (
     select
         d.*,
         case
-            when not d.is_additive then {{ ratio('d.value', 'least(u.share, 1)') }}
-            when r.has_all_weekdays then d.value + r.rest
+            when d.is_additive and r.has_all_weekdays then d.value + r.rest
+            -- nobody who was counted is taken back
+            when u.share is not null then {{ ratio('d.value', 'least(u.share, 1)') }}
         end as forecast
     from days_to_forecast as d
     left join rests_summed as r

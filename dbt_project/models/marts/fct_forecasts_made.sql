@@ -114,6 +114,8 @@ intervals_laid as (
         -- a count to date is never taken back
         k.unit = 'count' as is_kept,
         s.errors,
+        s.mean_share,
+        s.spread,
         e.value + (e.forecast - e.value) * (s.mean_share - s.spread * {{ t_of_eighty_percent('s.errors - 1') }}) as raw_low,
         e.value + (e.forecast - e.value) * (s.mean_share + s.spread * {{ t_of_eighty_percent('s.errors - 1') }}) as raw_high,
         {{ ratio('(t.value - e.value) / nullif(e.forecast - e.value, 0) - s.mean_share', 's.spread') }} as target_distance
@@ -144,7 +146,10 @@ chances_added as (
     select
         *,
         case
+            when errors < 4 or errors is null or target is null then null
             when is_kept and value >= target then 1
+            when spread < 1e-9 or forecast = value
+                then (value + (forecast - value) * mean_share >= target)::integer
             else 1 - {{ share_below_t('target_distance', 'errors - 1') }}
         end as chance_of_reaching
     from intervals_laid

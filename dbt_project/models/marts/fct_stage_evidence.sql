@@ -17,7 +17,7 @@ stages as (
     select * from {{ ref('int_period_stages') }} where grain = 'month' and not is_past
 ),
 
--- a month that is not complete holds nothing
+-- forward a threshold must be reached, back it must be missed; a month that is not complete holds nothing
 months_judged as (
     select
         c.from_stage,
@@ -29,7 +29,11 @@ months_judged as (
         v.period_start,
         case when v.is_complete then v.value end as complete_value,
         coalesce(
-            case k.direction when 'down' then complete_value <= c.threshold else complete_value >= c.threshold end,
+            case
+                when (k.direction = 'down') = (c.from_stage = 'growth') then complete_value >= c.threshold
+                when k.direction = 'down' then complete_value <= c.threshold
+                else complete_value < c.threshold
+            end,
             false
         ) as is_held
     from criteria as c
