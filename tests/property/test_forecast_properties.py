@@ -114,8 +114,8 @@ def test_forecasts_are_those_of_the_definition(
         assert row["forecast"] == pytest.approx(points[start, day])
         assert row["is_backcomputed"] == (day < LAST)
         low, high, chance = interval_by_hand(series, grain, start, day, points, row["target"])
-        assert row["forecast_low"] == pytest.approx(low, abs=1e-6)
-        assert row["forecast_high"] == pytest.approx(high, abs=1e-6)
+        assert row["forecast_low"] == pytest.approx(low, rel=1e-6, abs=1e-6)
+        assert row["forecast_high"] == pytest.approx(high, rel=1e-6, abs=1e-6)
         assert row["forecast_chance"] == pytest.approx(chance, abs=1e-4)
 
 
