@@ -109,12 +109,8 @@ def sql_of(model: str) -> str:
         (MACROS / f"{name}.sql").read_text()
         for name in ("kpis/process_lines", "kpis/per_period", "kpis/key_of", "judgement/student_t")
     )
-    environment = jinja2.Environment(
-        undefined=jinja2.StrictUndefined, extensions=["jinja2.ext.do"]
-    )
-    template = environment.from_string(
-        macros + (MODELS / f"{model}.sql").read_text()
-    )
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, extensions=["jinja2.ext.do"])
+    template = environment.from_string(macros + (MODELS / f"{model}.sql").read_text())
     return template.render(
         config=lambda **_: "",
         ref=str,

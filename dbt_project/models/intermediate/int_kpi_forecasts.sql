@@ -49,7 +49,7 @@ series_numbered as (
     select
         *,
         row_number() over (order by kpi_id, product_id, scope_kind, scope_id) as series
-    from (select distinct * exclude (grain) from aimed_at)
+    from (select distinct * exclude (grain) from aimed_at) as a
 ),
 
 values_aimed_at as (
