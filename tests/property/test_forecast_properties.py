@@ -222,7 +222,8 @@ def total(grain: Grain, start: date, curve: dict[date, float]) -> float:
 def base_by_hand(
     days: dict[date, float], weekday: int, until: date, age: int = 10**4
 ) -> float | None:
-    day, known = until - timedelta(days=(until.weekday() - weekday) % 7), []
+    day = until - timedelta(days=(until.weekday() - weekday) % 7)
+    known: list[date] = []
     while day >= FIRST and len(known) < 6:
         if day in days and day not in HOLIDAYS:
             known.append(day)
@@ -242,7 +243,7 @@ def growth_by_hand(days: dict[date, float], day: date) -> float:
     before = sum(b for _, b in pairs)
     if len(pairs) < 14 or not before:
         return 1.0
-    return max(0.9, min(1.1, (sum(n for n, _ in pairs) / before) ** 0.25))
+    return max(0.9, min(1.1, math.sqrt(math.sqrt(sum(n for n, _ in pairs) / before))))
 
 
 def interval_by_hand(
@@ -287,7 +288,7 @@ def total_or_none(grain: Grain, start: date, curve: dict[date, float]) -> float 
 def below_t(t: float, df: int) -> float:
     """The share of Student's t below `t`, by Simpson's rule over an angle."""
     scale = math.gamma((df + 1) / 2) / math.gamma(df / 2) / math.sqrt(math.pi)
-    angle: Callable[[float], float] = lambda a: scale * math.cos(a) ** (df - 1)  # noqa: E731
+    angle: Callable[[float], float] = lambda a: float(scale * math.cos(a) ** (df - 1))  # noqa: E731
     first, last, steps = -math.pi / 2, math.atan(t / math.sqrt(df)), 2000
     width = (last - first) / steps
     inner = sum((4 if n % 2 else 2) * angle(first + n * width) for n in range(1, steps))

@@ -132,14 +132,17 @@ growths as (
         n.series,
         n.day,
         case
-            when count(*) over four_weeks >= 14
+            when count(b.value) over four_weeks >= 14
                 then least(greatest(
-                    sqrt(sqrt({{ ratio('sum(n.value) over four_weeks', 'sum(b.value) over four_weeks') }})),
+                    sqrt(sqrt({{ ratio(
+                        'sum(case when b.value is not null then n.value end) over four_weeks',
+                        'sum(b.value) over four_weeks'
+                    ) }})),
                     1 - {{ var('forecast_growth_most') }}
                 ), 1 + {{ var('forecast_growth_most') }})
         end as growth
     from day_values as n
-    inner join day_values as b on n.series = b.series and n.day - 28 = b.day
+    left join day_values as b on n.series = b.series and n.day - 28 = b.day
     window four_weeks as (partition by n.series order by n.day range between interval 27 days preceding and current row)
 ),
 
