@@ -127,8 +127,15 @@ def test_what_comes_later_changes_no_forecast(
     def known(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return [{**r, "is_backcomputed": None} for r in rows if r["as_of_date"] <= last]
 
-    early = forecast(made, series, grain, 1.0, last)
-    assert known(early) == known(forecast(made, series, grain, 1.0, LAST))
+    early = known(forecast(made, series, grain, 1.0, last))
+    late = known(forecast(made, series, grain, 1.0, LAST))
+    assert len(early) == len(late)
+    for one, other in zip(early, late, strict=True):
+        for name, value in one.items():
+            if isinstance(value, float):
+                assert near(value, other[name], 1e-6)
+            else:
+                assert value == other[name]
 
 
 @settings(deadline=None, max_examples=3)
@@ -139,7 +146,9 @@ def test_a_forecast_that_was_made_stays_when_its_days_are_corrected(
     before = forecast(made, series, "month", 1.0, LAST)
     made.connection.execute("insert into forecasts_made from fct_forecasts_made")
     made.connection.execute("update fct_kpi_values set value = value + 1000")
-    assert made.forecast() == before
+    days = {row["as_of_date"] for row in before}
+    # a day that had nothing to forecast from may have it now
+    assert [row for row in made.forecast() if row["as_of_date"] in days] == before
 
 
 def near(found: float | None, expected: float | None, tolerance: float) -> bool:

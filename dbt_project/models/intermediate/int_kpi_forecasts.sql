@@ -215,6 +215,7 @@ rests_summed as (
             w.base
             * w.growth ** (3 + least(d.ahead / 7, {{ var('forecast_growth_weeks') }}))
             * case when h.day is not null then w.holiday_share else 1 end
+            order by d.ahead
         ) as rest,
         count(w.base) = count(*) as has_all_weekdays
     from days_ahead as d
