@@ -61,8 +61,8 @@ against `goaccess FILE --log-format=COMBINED -o out.json --no-progress` with `LC
 {_row(f"ten times the lines ({m.lines * 10:,}), whole process", m.longer)}
 
 GoAccess takes **{m.goaccess.wall / m.audited.wall:.1f} times** as long as the whole process, and
-**{m.goaccess.wall / m.audited_inside.wall:.1f} times** as long without its start. Ten times the lines
-took {m.longer.wall / m.audited.wall:.1f} times as long and held
+**{m.goaccess.wall / m.audited_inside.wall:.1f} times** as long without its start. Ten times the
+lines took {m.longer.wall / m.audited.wall:.1f} times as long and held
 {m.longer.peak / m.audited.peak:.1f} times the memory.
 
 ## A CSV of page views

@@ -37,7 +37,7 @@ class Settings:
     hash_key: key of the hash that replaces identifiers at landing; None until it is needed.
     schedule: whether DAGs start by the clock; `by_hand` is for data of the past, as in the demo.
     notices_to: who is told when a task has failed; None: the address in `mail_from`.
-    memory: what landing a feed or a build keeps in memory, such as 3GB or 1500MB; more goes to disk.
+    memory: what landing or a build keeps in memory, such as 3GB or 1500MB; more goes to disk.
     """
 
     workspace: Path
