@@ -81,8 +81,11 @@ def undated(connection: duckdb.DuckDBPyConnection, table: FeedTable) -> list[Und
     """The files with rows at fault whose day cannot be read, of a source that has no days in its
     files' names."""
     rows = connection.execute(
-        "select file_no, count(*), file_no in (select file_no from judged "
-        "where local_date is not null), min(name), min(number), arg_min(fault, number) "
+        # the distinct files first: a file may have any number of rows
+        "with dated as materialized (select distinct file_no from judged "
+        "where local_date is not null) "
+        "select file_no, count(*), file_no in (from dated), min(name), min(number), "
+        "arg_min(fault, number) "
         "from set_aside where is_dateless and fault is not null and dropped_by is null "
         "group by file_no order by file_no"
     ).fetchall()
