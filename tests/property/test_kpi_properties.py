@@ -73,7 +73,8 @@ def models_sql() -> tuple[tuple[str, str], ...]:
         path.read_text()
         for folder in folders
         for path in sorted(folder.glob("*.sql"))
-        if path.stem in {"starts_visit", "order_in_time", "key_of", "is_bounce", "channel_of"}
+        if path.stem
+        in {"starts_visit", "order_in_time", "key_of", "is_bounce", "channel_of", "in_batch"}
     )
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
     variables = {"visit_gap_minutes": 30}

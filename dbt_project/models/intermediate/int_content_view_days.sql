@@ -1,12 +1,9 @@
-{{ config(
-    materialized='incremental', incremental_strategy='redo',
-    meta={'reach': 'slice', 'feeds': ['page_views']}
-) }}
+{{ config(materialized='by_batch', meta={'feeds': ['page_views']}) }}
 
 with
 
 page_views as (
-    select * from {{ ref('stg_landing__page_views') }} where not is_excluded and content_id is not null
+    select * from {{ ref('stg_landing__page_views') }} where {{ in_batch() }} and not is_excluded and content_id is not null
 ),
 
 urls as (

@@ -1,18 +1,15 @@
-{{ config(
-    materialized='incremental', incremental_strategy='redo',
-    meta={'reach': 'slice', 'feeds': ['page_views']}
-) }}
+{{ config(materialized='by_batch', meta={'feeds': ['page_views']}) }}
 
 with
 
 page_visitor_days as (
     select * from {{ ref('int_page_visitor_days') }}
-    where {{ is_in_touched_slices('page_views') }}
+    where {{ in_touched_batch('page_views') }}
 ),
 
 visits as (
     select * from {{ ref('int_visits') }}
-    where {{ is_in_touched_slices('page_views') }}
+    where {{ in_touched_batch('page_views') }}
 ),
 
 viewed as (

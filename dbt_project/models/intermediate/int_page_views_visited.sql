@@ -1,13 +1,13 @@
-{{ config(materialized='table') }}
+{{ config(materialized='by_batch', meta={'is_working': true}) }}
 
 with
 
 visitor_days as (
-    select * from {{ ref('int_visitor_days') }} where may_be_split
+    select * from {{ ref('int_visitor_days') }} where may_be_split and {{ in_batch() }}
 ),
 
 page_views as (
-    select * from {{ ref('stg_landing__page_views') }} where not is_excluded
+    select * from {{ ref('stg_landing__page_views') }} where not is_excluded and {{ in_batch() }}
 ),
 
 urls as (

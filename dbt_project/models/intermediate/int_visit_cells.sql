@@ -1,13 +1,10 @@
-{{ config(
-    materialized='incremental', incremental_strategy='redo',
-    meta={'reach': 'slice', 'feeds': ['page_views']}
-) }}
+{{ config(materialized='by_batch', meta={'feeds': ['page_views']}) }}
 
 with
 
 visitor_cells as (
     select * from {{ ref('int_visitor_cells') }}
-    where {{ is_in_touched_slices('page_views') }}
+    where {{ in_touched_batch('page_views') }}
 ),
 
 prefixes as (

@@ -1,9 +1,9 @@
-{{ config(materialized='table') }}
+{{ config(materialized='by_batch', meta={'is_working': true}) }}
 
 with
 
 page_views as (
-    select * from {{ ref('stg_landing__page_views') }} where not is_excluded
+    select * from {{ ref('stg_landing__page_views') }} where not is_excluded and {{ in_batch() }}
 ),
 
 urls as (

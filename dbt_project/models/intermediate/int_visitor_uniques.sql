@@ -36,53 +36,59 @@ quarters as (
     select
         quarter_start,
         {{ first_week_of('quarter_start', 'min(week_start)') }} as first_week,
-        (quarter_start + interval 3 month)::date as quarter_end,
-        (select min(t.period_start) from touched as t where t.grain = 'day') as first_touched
+        (quarter_start + interval 3 month)::date as quarter_end
     from calendar
     group by quarter_start
 ),
 
--- a week belongs to the quarter it ends in; fortnights have few enough patterns of days to count each pattern once
-patterns as (
+-- each day's bit also stands for the six days after it, so that a week's first says whether there was any
+weeks_marked as (
     select
-        v.quarter_start,
-        q.quarter_end,
-        v.scope_key,
-        (q.first_week + 14 * f.fortnight)::date as first_day,
-        ((v.days >> (14 * f.fortnight)) & 16383)::smallint as pattern,
-        count(*) as visitors
-    from visitor_quarters as v
-    inner join quarters as q on v.quarter_start = q.quarter_start
-    inner join (select unnest(range(7))::integer as fortnight) as f
-        on q.first_week + 14 * f.fortnight + 13 >= q.first_touched
-    group by all
-    having pattern <> 0
+        quarter_start,
+        scope_key,
+        days,
+        days_or_next | (days_or_next >> 2) | (days_or_next >> 4) | (days >> 6) as week_begins
+    from (
+        select
+            *,
+            days | (days >> 1) as days_or_next
+        from visitor_quarters
+    )
 ),
 
-days_counted as (
+counted_by_bit as (
     select
-        p.scope_key,
-        'day' as grain,
-        (p.first_day + d.position)::date as period_start,
-        period_start as local_date,
-        sum(p.visitors) as unique_visitors
-    from patterns as p
-    inner join (select unnest(range(14))::integer as position) as d on (p.pattern >> d.position) & 1 = 1
-    where (p.first_day + d.position)::date >= p.quarter_start
+        quarter_start,
+        scope_key,
+        {{ lane_sums('days') }} as of_days,
+        {{ lane_sums('week_begins') }} as of_weeks
+    from weeks_marked
     group by all
 ),
 
-weeks_counted as (
+-- a week belongs to the quarter it ends in
+days_and_weeks_asked as (
     select
-        p.scope_key,
-        'week' as grain,
-        (p.first_day + 7 * w.week)::date as period_start,
-        (p.first_day + 7 * w.week + 6)::date as local_date,
-        sum(p.visitors) as unique_visitors
-    from patterns as p
-    inner join (select unnest(range(2))::integer as week) as w on (p.pattern >> (7 * w.week)) & 127 <> 0
-    where (p.first_day + 7 * w.week + 6)::date < p.quarter_end
-    group by all
+        t.grain,
+        t.period_start,
+        (t.period_end - interval 1 day)::date as local_date,
+        q.quarter_start,
+        (t.period_start - q.first_week)::integer as position
+    from touched as t
+    inner join quarters as q on q.quarter_start < t.period_end and t.period_end <= q.quarter_end
+    where t.grain in ('day', 'week')
+),
+
+days_and_weeks as (
+    select
+        c.scope_key,
+        a.grain,
+        a.period_start,
+        a.local_date,
+        {{ lane_count("case a.grain when 'day' then c.of_days else c.of_weeks end", 'a.position') }} as unique_visitors
+    from counted_by_bit as c
+    inner join days_and_weeks_asked as a on c.quarter_start = a.quarter_start
+    where unique_visitors > 0
 ),
 
 -- in months and quarters a visitor counts on the first day of the period they came
@@ -148,12 +154,6 @@ news_counted as (
     from newcomers
     where (week_start + 6)::date < quarter_end
     group by scope_key, week_start
-),
-
-days_and_weeks as (
-    select * from days_counted
-    union all
-    select * from weeks_counted
 ),
 
 everything as (

@@ -1,16 +1,13 @@
-{{ config(
-    materialized='incremental', incremental_strategy='redo',
-    meta={'reach': 'slice', 'feeds': ['page_views']}
-) }}
+{{ config(materialized='by_batch', meta={'feeds': ['page_views']}) }}
 
 with
 
 visitor_days as (
-    select * from {{ ref('int_visitor_days') }} where not may_be_split
+    select * from {{ ref('int_visitor_days') }} where not may_be_split and {{ in_batch() }}
 ),
 
 page_views as (
-    select * from {{ ref('int_page_views_visited') }}
+    select * from {{ ref('int_page_views_visited') }} where {{ in_batch() }}
 ),
 
 urls as (

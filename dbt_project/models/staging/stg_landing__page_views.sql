@@ -1,4 +1,4 @@
-{{ config(materialized='table') }}
+{{ config(materialized='by_batch', meta={'is_working': true}) }}
 
 with
 
@@ -10,6 +10,7 @@ page_views as (
     select v.*
     from {{ source('landing', 'page_views') }} as v
     anti join repeats as r on v.row_no = r.row_no
+    where {{ in_batch('v.local_date') }}
 ),
 
 products as (

@@ -1,9 +1,9 @@
-{{ config(materialized='table') }}
+{{ config(materialized='by_batch', meta={'is_working': true}) }}
 
 with
 
 page_views as (
-    select * from {{ source('landing', 'page_views') }}
+    select * from {{ source('landing', 'page_views') }} where {{ in_batch() }}
 ),
 
 -- the quick hash of an id finds every repeat, and a few that are none

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kpi_pipeline.errors import BuildError
-from kpi_pipeline.feeds.contracts import FEEDS, SQL_TYPES, FeedTable
+from kpi_pipeline.feeds.contracts import FEEDS, PAGE_VIEWS, SQL_TYPES, FeedTable
 from kpi_pipeline.filling import fill
 from kpi_pipeline.referrers import known_hosts
 from kpi_pipeline.settings import Settings
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from kpi_pipeline.workspace import Workspace
 
 LARGE = 5_000_000  # rows
+#: Page views a statement takes at once: what it groups and orders then stays in memory.
+BATCH = 3_000_000
 SLICE_COLUMNS = {
     "feed": "VARCHAR",
     "product_id": "VARCHAR",
@@ -83,6 +87,12 @@ def lay_out(
         {"feed": "VARCHAR", "product_id": "VARCHAR", "day": "DATE"},
         list(changes.slices),
     )
+    fill(
+        connection,
+        "landing.batches",
+        {"first_day": "DATE", "last_day": "DATE"},
+        batches(known, changes.slices),
+    )
     layers = [("values", changes.values_from), ("status", changes.status_from)]
     fill(
         connection,
@@ -114,6 +124,32 @@ def lay_out(
         for table in feed.tables:
             _lay_out_rows(connection, table, files.get(table.name, []))
     _lay_out_organisation(connection, settings.landing / "organisation")
+
+
+def batches(
+    rows: Sequence[Mapping[str, Any]], touched: Sequence[SliceKey]
+) -> list[tuple[date, date]]:
+    """First and last day of the spans, one after the other, in which page views are read.
+
+    Each ends with the day on which it has BATCH rows or more; together they hold every touched day.
+    """
+    views = Counter[date]()
+    wanted = set(touched)
+    for row in rows:
+        key = (row["feed"], row["product_id"], row["day"])
+        if row["feed"] == PAGE_VIEWS.name and key in wanted:
+            views[row["day"]] += row["rows_landed"]
+    spans: list[tuple[date, date]] = []
+    first: date | None = None
+    held = 0
+    days = sorted({day for feed, _, day in touched if feed == PAGE_VIEWS.name})
+    for day in days:
+        first = first or day
+        held += views[day]
+        if held >= BATCH or day == days[-1]:
+            spans.append((first, day))
+            first, held = None, 0
+    return spans
 
 
 def _lay_out_forecasts(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
