@@ -37,9 +37,8 @@ def written(m: Measured) -> str:
     """The page as Markdown."""
     return f"""# Benchmarks
 
-Written by `make bench` on {m.at:%d %B %Y} on a machine with {os.cpu_count()} cores,
-{_memory():.0f} GB of memory, {platform.system()} and Python {platform.python_version()}; its load
-over the last 15 minutes was {m.load[2]:.1f}. Medians of {m.rounds} rounds in which the works took
+Written by `make bench` on {m.at:%d %B %Y} on {machine(m.load)}.
+Medians of {m.rounds} rounds in which the works took
 turns, each in a process of its own; memory is the most that any round held. What counts is a ratio:
 seconds are as fast as the machine is free. Where the load is above the number of cores, others were
 at work too; then compare CPU seconds.
@@ -55,10 +54,10 @@ against `goaccess FILE --log-format=COMBINED -o out.json --no-progress` with `LC
 
 | | seconds | CPU seconds | peak memory, MB |
 |---|---|---|---|
-{_row("GoAccess", m.goaccess)}
-{_row("landing and audit, whole process", m.audited)}
-{_row("the same without the start of the process", m.audited_inside)}
-{_row(f"ten times the lines ({m.lines * 10:,}), whole process", m.longer)}
+{row("GoAccess", m.goaccess)}
+{row("landing and audit, whole process", m.audited)}
+{row("the same without the start of the process", m.audited_inside)}
+{row(f"ten times the lines ({m.lines * 10:,}), whole process", m.longer)}
 
 GoAccess takes **{m.goaccess.wall / m.audited.wall:.1f} times** as long as the whole process, and
 **{m.goaccess.wall / m.audited_inside.wall:.1f} times** as long without its start. Ten times the
@@ -73,10 +72,10 @@ nothing.
 
 | | seconds | CPU seconds | peak memory, MB |
 |---|---|---|---|
-{_row("COPY", m.copied_inside)}
-{_row("COPY, whole process", m.copied)}
-{_row("landing", m.landed_inside)}
-{_row("landing, whole process", m.landed)}
+{row("COPY", m.copied_inside)}
+{row("COPY, whole process", m.copied)}
+{row("landing", m.landed_inside)}
+{row("landing, whole process", m.landed)}
 
 Landing takes **{m.landed_inside.wall / m.copied_inside.wall:.2f} times** as long as COPY
 ({m.landed_inside.cpu / m.copied_inside.cpu:.2f} times its CPU seconds); with the start of both
@@ -90,7 +89,17 @@ process holds besides, and what its audit needs, comes on top: some 500 MB.
 """
 
 
-def _row(name: str, run: Run) -> str:
+def machine(load: tuple[float, float, float]) -> str:
+    """What was measured on, and how busy it was."""
+    return (
+        f"a machine with {os.cpu_count()} cores,\n{_memory():.0f} GB of memory, "
+        f"{platform.system()} and Python {platform.python_version()}; its load\n"
+        f"over the last 15 minutes was {load[2]:.1f}"
+    )
+
+
+def row(name: str, run: Run) -> str:
+    """A line of a table."""
     return f"| {name} | {run.wall:.1f} | {run.cpu:.1f} | {run.peak:,.0f} |"
 
 

@@ -47,40 +47,42 @@ keys_made as (
     inner join products as p on v.product_id = p.product_id
 ),
 
-excluded_urls as (
+-- an exclusion of no product is one of each
+exclusions_of_products as (
     select
-        u.url_key,
-        e.product_id
+        p.product_id,
+        e.kind,
+        e.value
+    from exclusions as e
+    inner join products as p on e.product_id is null or e.product_id = p.product_id
+),
+
+excluded_urls as (
+    select distinct
+        e.product_id,
+        u.url_key
     from urls as u
-    inner join exclusions as e
+    inner join exclusions_of_products as e
         on
             e.kind = 'path_prefix' and {{ holds_path('e.value', 'u.path') }}
             or e.kind = 'utm_source' and e.value = u.utm_source
-),
-
-excluded_ids as (
-    select * from exclusions where kind in ('visitor', 'user', 'utm_source')
 ),
 
 exclusions_marked as (
     select
         v.* exclude (visitor_id, user_id, is_bot),
         v.is_bot
+        {% for kind, column in [('visitor', 'visitor_id'), ('user', 'user_id'), ('utm_source', 'utm_source')] -%}
         or exists (
             select 1
-            from excluded_ids as e
-            where
-                (e.product_id is null or e.product_id = v.product_id)
-                and case e.kind
-                    when 'visitor' then e.value = v.visitor_id
-                    when 'user' then e.value = v.user_id
-                    when 'utm_source' then e.value = v.utm_source
-                end
+            from exclusions_of_products as e
+            where e.product_id = v.product_id and e.kind = '{{ kind }}' and e.value = v.{{ column }}
         )
+        {% endfor -%}
         or exists (
             select 1
             from excluded_urls as u
-            where u.url_key = v.url_key and (u.product_id is null or u.product_id = v.product_id)
+            where u.product_id = v.product_id and u.url_key = v.url_key
         ) as is_excluded
     from keys_made as v
 )
