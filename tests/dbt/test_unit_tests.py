@@ -1,4 +1,4 @@
-"""dbt's own unit tests, on a warehouse that holds one small day."""
+"""dbt's own tests: of the models' logic, and of the data in each build."""
 
 from __future__ import annotations
 
@@ -25,6 +25,24 @@ def test_unit_tests_of_the_models_pass(tmp_path: Path) -> None:
     run_dbt(settings, ["test", "--select", "test_type:unit"], said.append)
     passed = [line for line in said if " pass " in line]
     assert len(passed) == len(said) == _declared(), said
+
+
+def test_a_daily_build_runs_the_data_tests_that_a_whole_one_runs(tmp_path: Path) -> None:
+    """It leaves out the views, which are as they were, and not what holds for their new rows."""
+    space = small_company.write_workspace(tmp_path)
+    settings = small_company.settings_for(tmp_path, space)
+    tests, views = [], []
+    for day in (date(2024, 1, 24), date(2024, 1, 25)):
+        small_company.write_day(space, day)
+        at = datetime(2024, 1, day.day + 1, 20, tzinfo=UTC)
+        said: list[str] = []
+        run.everything(settings, day, day, at, send_reports=False, progress=said.append)
+        tests.append(sorted(line.split()[3] for line in said if line.split()[2:3] == ["test"]))
+        views.append([line for line in said if "sql view model" in line])
+    assert tests[0] == tests[1]
+    assert len(tests[0]) > 100
+    assert views[0]
+    assert not views[1]
 
 
 def _declared() -> int:

@@ -2,6 +2,7 @@
 {% macro kpis_unpivoted() %}
     {#- said at parse time, when the columns are not known yet, so that dbt orders the models -#}
     {%- for model in kpi_models() -%} {%- do ref(model) -%} {%- endfor -%}
+    {%- set maturing = maturing_kpis() -%}
     {%- for kpi in kpi_columns() %}
     select
         '{{ kpi.kpi_id }}' as kpi_id,
@@ -20,7 +21,7 @@
         {{ "k." ~ kpi.denominator ~ "::double" if kpi.get("denominator") else "null::double" }} as denominator
     from {{ ref(kpi.model) }} as k
     inner join touched as t on k.grain = t.grain and k.period_start = t.period_start
-    where t.layer = '{{ "matured" if kpi.kpi_id in maturing_kpis() else "values" }}' and k.scope_kind in ('{{ kpi.scopes | join("', '") }}')
+    where t.layer = '{{ "matured" if kpi.kpi_id in maturing else "values" }}' and k.scope_kind in ('{{ kpi.scopes | join("', '") }}')
     {{ "union all" if not loop.last }}
     {%- endfor %}
 {% endmacro %}

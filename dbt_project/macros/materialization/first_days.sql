@@ -4,7 +4,6 @@
 -#}
 {% macro get_incremental_first_days_sql(arg_dict) %}
     {%- set target = arg_dict["target_relation"] -%}
-    {%- set columns = arg_dict["dest_columns"] | map(attribute="quoted") | join(", ") -%}
     delete from {{ target }} as t
     where
         t.first_day in (
@@ -13,8 +12,8 @@
         )
         or (t.product_id, t.entity) in (select (n.product_id, n.entity) from {{ arg_dict["temp_relation"] }} as n);
 
-    insert into {{ target }} ({{ columns }})
-    select {{ columns }} from {{ arg_dict["temp_relation"] }}
+    insert into {{ target }} by name
+    select * from {{ arg_dict["temp_relation"] }}
 {% endmacro %}
 
 {#- Reads CTE `entity_days` (product_id, entity, local_date), all of history. -#}

@@ -3,12 +3,11 @@
   seen nowhere any more.
 -#}
 {% macro get_incremental_kept_first_days_sql(arg_dict) %}
-    {%- set columns = arg_dict["dest_columns"] | map(attribute="quoted") | join(", ") -%}
     delete from {{ arg_dict["target_relation"] }} as t
     where (t.product_id, t.visitor_key) in (
         select (n.product_id, n.visitor_key) from {{ arg_dict["temp_relation"] }} as n
     );
 
-    insert into {{ arg_dict["target_relation"] }} ({{ columns }})
-    select {{ columns }} from {{ arg_dict["temp_relation"] }} where first_day is not null
+    insert into {{ arg_dict["target_relation"] }} by name
+    select * from {{ arg_dict["temp_relation"] }} where first_day is not null
 {% endmacro %}

@@ -12,7 +12,6 @@
 {% macro get_incremental_redo_sql(arg_dict) %}
     {%- set target = arg_dict["target_relation"] -%}
     {%- set reach = config.require("meta")["reach"] -%}
-    {%- set columns = arg_dict["dest_columns"] | map(attribute="quoted") | join(", ") -%}
     delete from {{ target }} as t
     where
     {%- if reach == "slice" %}
@@ -53,6 +52,6 @@
         {{ exceptions.raise_compiler_error("unknown reach " ~ reach ~ " of " ~ target) }}
     {%- endif %};
 
-    insert into {{ target }} ({{ columns }})
-    select {{ columns }} from {{ arg_dict["temp_relation"] }}
+    insert into {{ target }} by name
+    select * from {{ arg_dict["temp_relation"] }}
 {% endmacro %}

@@ -4,12 +4,11 @@
 -#}
 {% macro get_incremental_replace_keys_sql(arg_dict) %}
     {%- set meta = config.require("meta") -%}
-    {%- set columns = arg_dict["dest_columns"] | map(attribute="quoted") | join(", ") -%}
     delete from {{ arg_dict["target_relation"] }} as t
     using {{ arg_dict["temp_relation"] }} as n
     where {% for key in meta["keys"] %}t.{{ key }} = n.{{ key }}{{ " and " if not loop.last }}{% endfor %};
 
-    insert into {{ arg_dict["target_relation"] }} ({{ columns }})
-    select {{ columns }} from {{ arg_dict["temp_relation"] }}
+    insert into {{ arg_dict["target_relation"] }} by name
+    select * from {{ arg_dict["temp_relation"] }}
     where {{ meta["kept"] }}
 {% endmacro %}

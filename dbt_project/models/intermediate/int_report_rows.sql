@@ -232,6 +232,8 @@ rows_found as (
         -- what is not of the reader's altitude is shown where a target was set for it
         (list_contains(k.altitudes, r.rank) or s.target is not null)
         and (o.role = 'headline' or r.section in ('mine', 'team', 'company', 'products'))
+        -- what users do after the period is not known on its last day, whenever the report is made
+        and not starts_with(k."window", 'observed')
         -- what is neither known nor withheld has nothing to say
         and (s.value is not null or v.incomplete_because = 'absent_days')
 ),
