@@ -14,7 +14,7 @@ from typing import Literal, cast
 from kpi_pipeline.errors import PipelineError
 
 SliceStatus = Literal["landed", "absent", "rejected"]
-ADAPTER = "files/2"
+ADAPTER = "files/3"
 SLICE_FILE = "slice.json"
 
 

@@ -529,3 +529,16 @@ def test_organisation_is_typed_without_emails_and_hashes_excluded_ids(tmp_path: 
     fewer = replace(workspace, tables=tables | {"people": replace(people, rows=())})
     assert land_organisation(b.settings, fewer, AT, "run-3")["people"] != hashes["people"]
     assert len(list(folder.glob("people-*.parquet"))) == 1
+
+
+def test_a_text_that_changes_in_several_places_is_seen_to_change(tmp_path: Path) -> None:
+    b = bench(tmp_path, PAGE_VIEWS)
+    urls = ("https://shop.example/c/7?gclid=91", "https://shop.example/c/8?gclid=21")
+    with duckdb.connect() as connection:
+        row = connection.execute("select hash(?) = hash(?)", urls).fetchone()
+    assert row == (True,), "DuckDB tells them apart now; look for another pair, or trust its hash"
+    hashes = set()
+    for url in urls:
+        b.write("pv/2024-06-30.csv", PAGE_HEADER + f"e1,2024-06-30T00:30:00Z,v1,{url},false\n")
+        hashes |= {piece.hash for piece in b.land("page_views", [DAY])}
+    assert len(hashes) == 2

@@ -1,6 +1,6 @@
 {#-
   A 64-bit key of texts. `hash` of a text is not enough: DuckDB gives the same to texts that differ in
-  several places at once, such as /c/403?id=2481 and /c/404?id=7481. Over MD5 it is as good as chance.
+  several places at once, such as https://shop.example/c/7?gclid=91 and https://shop.example/c/8?gclid=21. Over MD5 it is as good as chance.
 -#}
 {% macro key_of(texts) -%}
     {%- if texts is string -%}

@@ -36,6 +36,7 @@
         insert into {{ target }} by name
         {{ compiled_code }}
     {%- endcall %}
+    {% do adapter.commit() %}
     {%- endfor %}
     {% call statement("all_days") -%}
         reset variable first_day;

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import duckdb
 
-from kpi_pipeline.feeds.contracts import FeedTable
+from kpi_pipeline.feeds.contracts import SQL_TYPES, FeedTable
 from kpi_pipeline.feeds.sql import name_of
 from kpi_pipeline.landing.span import Range
 from kpi_pipeline.slices import (
@@ -27,21 +27,22 @@ from kpi_pipeline.slices import (
 
 PARQUET = "format parquet, parquet_version v2, dictionary_size_limit 5000, write_bloom_filter false"
 MANY = 20_000  # rows a day from which a copy a day is faster than one partitioned copy
-QUARANTINE = (
-    "table_name",
-    "source_file",
-    "row_number",
-    "column_name",
-    "value",
-    "expected",
-    "reason",
-    "raw",
-)
+TEXT = "VARCHAR"
+QUARANTINE = {
+    "table_name": TEXT,
+    "source_file": TEXT,
+    "row_number": "BIGINT",
+    "column_name": TEXT,
+    "value": TEXT,
+    "expected": TEXT,
+    "reason": TEXT,
+    "raw": TEXT,
+}
 
 
 def create_quarantine(connection: duckdb.DuckDBPyConnection) -> None:
     """The temporary table rows are set aside in."""
-    types = ", ".join(f"{c} {'BIGINT' if c == 'row_number' else 'VARCHAR'}" for c in QUARANTINE)
+    types = ", ".join(f"{column} {kind}" for column, kind in QUARANTINE.items())
     connection.execute(f"create temp table quarantine(day DATE, {types})")
 
 
@@ -57,7 +58,7 @@ def write(
         table.name: _contents(
             connection,
             f"out_{table.name}",
-            [c.name for c in table.columns],
+            {c.name: SQL_TYPES[c.type] for c in table.columns},
             "local_date",
             table.day_column if table.day_rule == "instant" else None,
         )
@@ -104,11 +105,14 @@ class _Content:
 def _contents(
     connection: duckdb.DuckDBPyConnection,
     table: str,
-    columns: Sequence[str],
+    columns: Mapping[str, str],
     day: str,
     time: str | None,
 ) -> dict[date, _Content]:
-    values = ", ".join(name_of(column) for column in columns)
+    # DuckDB's hash is the same for some texts that differ in several places, so texts go by MD5
+    texts = [f"coalesce({name_of(c)}, chr(30))" for c, kind in columns.items() if kind == TEXT]
+    others = [name_of(column) for column, kind in columns.items() if kind != TEXT]
+    values = ", ".join([*others, f"md5_number(concat_ws(chr(31), {', '.join(texts)}))"])
     at = f"timezone('UTC', {name_of(time)})" if time else "null::TIMESTAMPTZ"
     rows = connection.execute(
         f"select {day}, count(*), sum(hashed), sum(hash(hashed)), min(at_)::VARCHAR, "
