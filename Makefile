@@ -48,10 +48,12 @@ format: $(DEV_INSTALLED) ## Format Python
 	$(BIN)/ruff format $(wildcard $(PYTHON_SOURCES))
 
 .PHONY: bench
-bench: $(INSTALLED) ## Measure landing beside GoAccess and DuckDB's COPY; ten minutes, needs goaccess
+bench: $(DEV_INSTALLED) ## Measure landing and builds beside other tools; an hour, 60 GB, needs goaccess
 	@command -v goaccess >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get -qq update \
 		&& apt-get -qq install -y goaccess; } || true
 	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench.builds
+	@$(BIN)/python -m bench.users
 
 .PHONY: docs
 docs: $(INSTALLED) ## Write the pages in docs/ that are made from the code
