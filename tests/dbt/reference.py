@@ -1055,6 +1055,8 @@ class Reference:
             if family == "visits":
                 rows |= self._sparse_values()
                 rows |= self._page_values()
+            if family in ("revenue", "economics"):
+                rows |= self._campaigns_of(_Revenue if family == "revenue" else _Economics)
         return rows
 
     def _sparse_values(self) -> dict[Key, Value]:
@@ -1085,6 +1087,22 @@ class Reference:
                     found = figures.of(period, days)
                     del found["share_of_voice"]
                     for kpi_id, figure in found.items():
+                        self._add(rows, scope, kpi_id, figure, period)
+        return rows
+
+    def _campaigns_of(self, counted: type[_Revenue | _Economics]) -> dict[Key, Value]:
+        """Campaigns: periods that are over and in which there was anything of them."""
+        rows: dict[Key, Value] = {}
+        found = (
+            *self.sign_ups.values(), *self.active, *self.transactions,
+            *self.shown, *self.visits, *self.traffic,
+        )  # fmt: skip
+        for product_id, campaign in sorted({(x.product_id, x.campaign) for x in found}):
+            scope = Scope("campaign", product_id, campaign)
+            figures = counted(self, scope)
+            for period, days in self._periods_over():
+                if figures.is_seen_in(days):
+                    for kpi_id, figure in figures.of(period, days).items():
                         self._add(rows, scope, kpi_id, figure, period)
         return rows
 
@@ -1500,6 +1518,10 @@ class _Users:
             return f"{self.reference.products[x.product_id].space}:{x.user}"
         return f"{x.product_id}:{x.user}"
 
+    def is_seen_in(self, days: list[date]) -> bool:
+        """Whether somebody signed up or was active."""
+        return bool(self._active_in(days)) or any(day in days for day in self.signed_up.values())
+
     def _active_in(self, days: Iterable[date]) -> set[str]:
         return set().union(*(self.active.get(day, set()) for day in days))
 
@@ -1606,6 +1628,12 @@ class _Revenue:
             if t.is_order:
                 who = self._user(t)
                 self.first_orders[who] = min(t.day, self.first_orders.get(who, t.day))
+        self.users = _Users(reference, scope) if scope.kind == "campaign" else None
+
+    def is_seen_in(self, days: list[date]) -> bool:
+        """Of a campaign: whether its users did anything."""
+        assert self.users is not None
+        return bool(self.transactions.on(days)) or self.users.is_seen_in(days)
 
     def _user(self, x: Transaction) -> str:
         if self.scope.product_id == ALL:
@@ -1681,6 +1709,21 @@ class _Economics:
                 first = (t.day, t.product_id)
                 self.customers[who] = min(first, self.customers.get(who, first))
 
+    def is_seen_in(self, days: list[date]) -> bool:
+        """Of a campaign: whether it was shown or visited, or its users did anything."""
+        source = {p.product_id: p.traffic_source for p in self.reference.products.values()}
+        return (
+            bool(self.shown.on(days))
+            or any(source[v.product_id] == "own" for v in self.visits.on(days))
+            or any(source[t.product_id] == "backend" for t in self.traffic.on(days))
+            or self.revenue.is_seen_in(days)
+        )
+
+    def _has_row(self, family: str, period: Period, days: list[date]) -> bool:
+        if self.scope.kind == "campaign":
+            return (self.users if family == "users" else self.revenue).is_seen_in(days)
+        return (period, days[-1]) in self.has_row.get(family, ())
+
     def _both(self, one: str, other: str, product_id: str, day: date) -> bool:
         product = self.reference.products[product_id]
         return all(self.reference.has_landed(feed, product, day) for feed in (one, other))
@@ -1744,15 +1787,15 @@ class _Economics:
         )
         cac = _ratio(cost, new)
         net = _minus(self._profit(days, "exposure"), cost)
-        here = (period, days[-1])
+        has_revenue = self._has_row("revenue", period, days)
         revenue = active = per_user = None
         ltv = None
         figures = self.users.of(period, days)
-        if here in self.has_row.get("revenue", ()):
+        if has_revenue:
             revenue = self.revenue.of(period, days)["revenue"].value
-        if here in self.has_row.get("users", ()):
+        if self._has_row("users", period, days):
             active = figures["active_users"].value
-            if here in self.has_row.get("revenue", ()):
+            if has_revenue:
                 per_user = _ratio(self._profit(days, None), active)
             churned, retained = figures["churned_users"].value, figures["retained_users"].value
             if churned is not None and retained is not None and period.grain == "month":
