@@ -329,9 +329,11 @@ _LABELS = {
 }
 _KPIS |= dict.fromkeys(_LABELS, ("lifecycle", ("user_growth",), "period"))
 _KPIS["invitations_per_core_user"] = ("lifecycle", ("user_growth",), "period")
+_KPIS["points_lift"] = ("lifecycle", ("user_growth",), "period")
 #: Whose ownership a feed follows in KPIs of several feeds.
 _FAMILY_OF = {"exposure": "exposure", "visits": "visits", "user_growth": "users"}
 LTV_MONTHS, LTV_SMALLEST_BASE = 36, 30
+LIFT_SMALLEST_BASE = 30
 #: What the backend says is kept for whole products and channels.
 _NOT_OWNED = {"reported_visits", "reported_page_views", "visits_gap"}
 #: Days after a sign-up on which its user is observed, the first and the last.
@@ -1850,7 +1852,31 @@ class _Lifecycle:
         core = counts["activity core"] + counts["activity key_opinion_leader"]
         figures = {kpi: Figure(counts[f"{line} {label}"]) for kpi, (line, label) in _LABELS.items()}
         figures["invitations_per_core_user"] = Figure(_ratio(invited, core), invited, core)
+        figures["points_lift"] = self._lift(period, days)
         return figures
+
+    def _lift(self, period: Period, days: list[date]) -> Figure:
+        """Active days of redeemers beside the mean of others of their tier, one by one."""
+        if period.grain == "day" or days[-1] < period.last_day:
+            return Figure(None)
+        had, peers, redeemers, others = 0.0, 0.0, 0, 0
+        for population in self.populations:
+            by_tier: dict[str, list[str]] = defaultdict(list)
+            for user, tier in population.tiers(period.start - DAY).items():
+                by_tier[tier].append(user)
+            for users in by_tier.values():
+                spent = {u for u in users if any(d in days for d in population.redeemed[u])}
+                rest = [u for u in users if u not in spent]
+                if spent and rest:
+                    mean = sum(len(population.active[u] & set(days)) for u in rest) / len(rest)
+                    for user in spent:
+                        had += len(population.active[user] & set(days))
+                        peers += mean
+                    redeemers += len(spent)
+                    others += len(rest)
+        if min(redeemers, others) < LIFT_SMALLEST_BASE:
+            return Figure(None)
+        return Figure(_ratio(had - peers, peers), had - peers, peers)
 
 
 class _Population:
@@ -1862,6 +1888,7 @@ class _Population:
             scope = Scope("company", ALL, ALL)
         self.active: dict[str, set[date]] = defaultdict(set)
         self.orders: dict[str, list[tuple[date, float]]] = defaultdict(list)
+        self.redeemed: dict[str, set[date]] = defaultdict(set)
         self.first_seen: dict[str, date] = {}
         for a in reference.active:
             if a.product_id in products:
@@ -1875,6 +1902,8 @@ class _Population:
                 value = reference.money(scope, t.value, t.currency, t.day)
                 self.orders[t.user].append((t.day, value or 0.0))
                 self._see(t.user, t.day)
+            if t.product_id in products and t.points == "redeemed" and t.value:
+                self.redeemed[t.user].add(t.day)
         self.invited: dict[str, dict[str, date]] = defaultdict(dict)
         self.invited_on: dict[str, date] = {}
         for product_id, day, user, inviter in reference.invitations:
@@ -1891,17 +1920,24 @@ class _Population:
             if seen <= day:
                 yield f"transaction {self._buyer(user, day)}"
                 yield f"activity {self._activity(user, day, seen)}"
+        for tier in self.tiers(day).values():
+            yield f"value {tier}"
+
+    def tiers(self, day: date) -> dict[str, str]:
+        """User: tier, of everybody who brought something in."""
         values: dict[str, float] = {}
         for user, orders in self.orders.items():
             value = sum(v for on, v in orders if day - 90 * DAY < on <= day)
             if value > 0:
                 values[user] = round(value, 6)
-        for value in values.values():
+        found = {}
+        for user, value in values.items():
             above = sum(other > value for other in values.values())
             for tier, share in (("top", 0.01), ("high", 0.1), ("middle", 0.5), ("rest", 2)):
                 if above < share * len(values):
-                    yield f"value {tier}"
+                    found[user] = tier
                     break
+        return found
 
     def _buyer(self, user: str, day: date) -> str:
         orders = [on for on, _ in self.orders.get(user, ()) if on <= day]

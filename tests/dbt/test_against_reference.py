@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
@@ -174,6 +175,10 @@ def test_every_value_equals_the_reference(built: Built) -> None:
     expected = built.expected.values()
     assert {key[0] for key in expected} == set(reference.KPIS)
     assert len(expected) > 90_000
+    lifts = {(key[2], key[4]) for key, v in expected.items() if key[0] == "points_lift" and v.value}
+    assert lifts == {
+        (kind, grain) for kind in ("company", "product") for grain in ("week", "month")
+    }
     _assert_same(built.values, expected, MONEY)
 
 
@@ -370,6 +375,7 @@ def _oddities() -> Iterator[Row]:
         for product in ("rio", "nara"):
             yield _act(product, on, "comes-often", _local(product, on, 10), "u-3")
         yield _act("nara", on, "comes-too", _local("nara", on, 11), "u-500")
+    yield from _redeemers()
     # other currencies: one with a rate, one without, none; a cost of 0; no cost at all
     for number, (cost, currency) in enumerate((
         ("12.5", "USD"), ("3.25", "GBP"), ("1.75", ""), ("0", "BRL"), ("", "GBP"),
@@ -380,6 +386,24 @@ def _oddities() -> Iterator[Row]:
             "currency": currency,
         }  # fmt: skip
         yield ("rio", "exposure", day - number * reference.DAY, shown)
+
+
+def _redeemers() -> Iterator[Row]:
+    """Many who bought in January, some of whom redeem points later, some of these again."""
+    chance = random.Random("redeemers")
+    for number in range(200):
+        product, who = ("rio", "nara")[number % 2], f"l-{number}"
+        bought = _act(product, FIRST, f"{who}-buys", _local(product, FIRST, 9), who, kind="buy")
+        bought[3].update(value=f"{number + 1}.00")
+        yield bought
+        for day in each_day(date(2024, 2, 1), LAST):
+            if chance.random() < 0.1 + 0.1 * (number % 3):
+                yield _act(product, day, f"{who}-posts", _local(product, day, 10), who)
+        for day in each_day(date(2024, 2, 5), LAST):
+            if number % 3 and chance.random() < 0.1:
+                spent = _act(product, day, f"{who}-spends", _local(product, day, 11), who, "spend")
+                spent[3].update(value="5")
+                yield spent
 
 
 def _view(
