@@ -229,6 +229,35 @@ def test_every_contribution_equals_the_reference(built: Built) -> None:
             assert math.isclose(own[key], value, rel_tol=near, abs_tol=near), (told_of, key)
 
 
+def test_who_came_first_by_a_channel_and_what_was_viewed_equal_the_reference(built: Built) -> None:
+    with duckdb.connect(str(built.warehouse), read_only=True) as connection:
+        rows = connection.execute(
+            "select product_id, scope_kind, scope_id, grain, period_start, dimension, "
+            "map_from_entries(list((member, contribution)) filter (where effect = 'volume')) "
+            "from kpis.fct_kpi_drivers where comparison = 'previous' and contribution is not null "
+            "and (kpi_id, dimension) in "
+            "(('unique_visitors', 'first_touch_channel'), ('page_views', 'content_type')) "
+            "group by all"
+        ).fetchall()
+    assert {(row[1], row[5]) for row in rows} == {
+        ("product", "first_touch_channel"),
+        ("product", "content_type"),
+        ("company", "content_type"),
+    }
+    for product_id, kind, scope_id, grain, start, dimension, found in rows:
+        scope = reference.Scope(kind, product_id, scope_id)
+        after = built.expected.period_of(grain, start)
+        before = built.expected.compared(after)
+        count = {
+            "first_touch_channel": reference_drivers.first_touches,
+            "content_type": reference_drivers.content_views,
+        }[dimension]
+        sides = [count(built.expected, scope, period) for period in (before, after)]
+        members = {member for side in sides for member, n in side.items() if n}
+        expected = {m: sides[1].get(m, 0) - sides[0].get(m, 0) for m in members}
+        assert found == expected, (scope, grain, start, dimension)
+
+
 def test_comparisons_with_last_year_and_quarters_equal_the_reference(tmp_path: Path) -> None:
     space = small_company.write_workspace(tmp_path, LONG_ORGANISATION, LONG_FEEDS)
     settings = small_company.settings_for(tmp_path, space)
