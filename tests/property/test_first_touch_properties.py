@@ -47,7 +47,7 @@ OWNED = (
     Owned("gets", "product", "p", "p", date(2024, 2, 14), NEVER),
     Owned("pages", "product", "q", "q", FIRST, NEVER),
     Owned("pages", "page_prefix", "/guides", "p", date(2024, 3, 9), NEVER),
-    Owned("backend", "product", "y", "y", FIRST, NEVER),
+    Owned("backend", "product", "y", "y", FIRST, date(2024, 2, 14)),
     Owned("backend", "product", "p", "p", FIRST, NEVER),
 )
 Scope = tuple[str, str, str]
@@ -108,7 +108,7 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
                 product_id varchar, valid_from date, valid_to date);
             create table int_scope_products(
                 scope_kind varchar, product_id varchar, scope_id varchar,
-                source_product_id varchar);
+                source_product_id varchar, valid_from date, valid_to date);
             create table int_visits(
                 source_product_id varchar, visitor_key ubigint, visit_number integer,
                 source_cell_key ubigint, local_date date, started_at timestamp);
@@ -126,11 +126,14 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
                     f"insert into int_memberships values ('{kind}', ?, ?, ?, ?, ?, ?)", owned
                 )
             opened.execute(
-                "insert into int_scope_products values ('team', '(all)', ?, ?)",
-                [owned.team, owned.product],
+                "insert into int_scope_products values ('team', '(all)', ?, ?, ?, ?)",
+                [owned.team, owned.product, owned.since, owned.until],
             )
         for name in PRODUCTS:
-            opened.execute("insert into int_scope_products values ('product', ?, ?, ?)", [name] * 3)
+            opened.execute(
+                "insert into int_scope_products values ('product', ?, ?, ?, ?, ?)",
+                [name, name, name, FIRST, NEVER],
+            )
         for table in ("int_first_touches_found", "int_first_touches_counted"):
             opened.execute(f"create table {table} as {rendered(table)}")
         yield opened
@@ -149,12 +152,15 @@ def test_each_visitor_is_in_the_channel_they_came_by_first(
     connection.execute("delete from int_scope_products where scope_kind = 'company'")
     if not has_company:
         connection.execute(
-            "insert into int_scope_products values ('company', '(all)', '(all)', 'y')"
+            "insert into int_scope_products values ('company', '(all)', '(all)', 'y', ?, ?)",
+            [FIRST, NEVER],
         )
     build(connection, FIRST)
     found = counted(connection)
     scopes: list[Scope] = [("product", name, name) for name in PRODUCTS if name != "y"]
-    scopes += [("team", "(all)", team) for team in ("both", "mixed", "gives", "gets", "pages")]
+    scopes += [
+        ("team", "(all)", team) for team in ("both", "mixed", "gives", "gets", "pages", "backend")
+    ]
     if has_company:
         scopes.append(("company", "(all)", "(all)"))
     assert found == {key: n for scope in scopes for key, n in by_hand(scope, visits).items()}
@@ -246,7 +252,7 @@ def by_hand(scope: Scope, visits: list[Visit]) -> dict[tuple[str, str, str, str,
             continue
         for grain in ("week", "month", "quarter"):
             start, end = period_of(grain, visit.day)
-            if end - DAY > LAST or has_pages(scope, start, end):
+            if end - DAY > LAST or is_not_told(scope, start, end):
                 continue
             key = (grain, start, visit.visitor)
             first = (began(visit), visit.channel)
@@ -272,9 +278,13 @@ def is_in(scope: Scope, visit: Visit) -> bool:
     )
 
 
-def has_pages(scope: Scope, start: date, end: date) -> bool:
+def is_not_told(scope: Scope, start: date, end: date) -> bool:
+    """A team has pages, or a product whose visitors a backend counts."""
     return any(
-        (o.what, o.team) == ("page_prefix", scope[2]) and o.since < end and start < o.until
+        o.team == scope[2]
+        and (o.what == "page_prefix" or PRODUCTS[o.product] == "backend")
+        and o.since < end
+        and start < o.until
         for o in OWNED
     )
 

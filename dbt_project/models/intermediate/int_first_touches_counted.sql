@@ -5,7 +5,7 @@
 
 with
 
-visits as (
+visits as not materialized (
     select * from {{ ref('int_visits') }}
 ),
 
@@ -45,6 +45,7 @@ pieces as (
     select
         w.grain,
         w.period_start,
+        w.period_end,
         p.grain as piece_grain,
         p.period_start as piece_start,
         p.period_end as piece_end
@@ -65,58 +66,23 @@ periods as (
 ),
 
 -- of visits only the weeks are read: what months come to was kept
-days as (
-    select
-        d.grain,
-        d.period_start,
-        d.as_of_date as local_date
-    from {{ ref('int_period_days') }} as d
-    semi join wanted as w on d.grain = w.grain and d.period_start = w.period_start
-    where d.grain = 'week'
-),
-
-{{ first_touches() }},
+{{ first_touches('week') }},
 
 all_touches as (
     select * from touches
-    union all by name
+    union all
     select
-        f.scope_kind,
-        f.scope_id,
-        f.grain,
-        f.period_start,
+        p.part_number,
         f.visitor_key,
         f.touch_without_channel + c.channel_number::ubigint as touch
     from found as f
-    semi join periods as p on f.grain = p.grain and f.period_start = p.period_start
+    inner join parts as p
+        on
+            f.scope_kind = p.scope_kind
+            and f.scope_id = p.scope_id
+            and f.grain = p.grain
+            and f.period_start = p.period_start
     inner join channels as c on f.channel = c.channel
-),
-
--- whose first visits a scope's are, piece by piece
-scopes as (
-    select
-        grain,
-        period_start,
-        'team' as scope_kind,
-        '(all)' as product_id,
-        scope_id,
-        case when is_whole then 'product' else 'team' end as of_kind,
-        case when is_whole then product_id else scope_id end as of_id
-    from team_products
-    union
-    select
-        p.grain,
-        p.period_start,
-        s.scope_kind,
-        s.product_id,
-        s.scope_id,
-        'product' as of_kind,
-        o.product_id as of_id
-    from periods as p
-    cross join products as o
-    cross join lateral (values
-        ('company', '(all)', '(all)'), ('product', o.product_id, o.product_id)
-    ) as s (scope_kind, product_id, scope_id)
 ),
 
 -- a backend counts its visitors itself; and who came to the pages of a team from elsewhere on the site
@@ -129,7 +95,7 @@ not_told as (
         s.product_id,
         s.scope_id
     from wanted as w
-    cross join scope_products as s
+    inner join scope_products as s on s.valid_from < w.period_end and w.period_start < s.valid_to
     inner join products as o on s.source_product_id = o.product_id and o.traffic_source = 'backend'
     union
     select
@@ -143,19 +109,50 @@ not_told as (
     where m.what = 'page_prefix' and m.scope_kind = 'team'
 ),
 
-first_of_all as (
+-- the parts whose visitors a scope's are
+parts_of_scopes as (
+    select
+        'product' as scope_kind,
+        scope_id as product_id,
+        scope_id,
+        part_number
+    from parts
+    where scope_kind = 'product'
+    union all
+    select
+        'company' as scope_kind,
+        '(all)' as product_id,
+        '(all)' as scope_id,
+        part_number
+    from parts
+    where scope_kind = 'product'
+    union all
+    select
+        'team' as scope_kind,
+        '(all)' as product_id,
+        t.scope_id,
+        p.part_number
+    from team_products as t
+    inner join parts as p
+        on
+            t.grain = p.grain
+            and t.period_start = p.period_start
+            and case when t.is_whole then 'product' else 'team' end = p.scope_kind
+            and case when t.is_whole then t.product_id else t.scope_id end = p.scope_id
+    group by all
+),
+
+told as (
     select
         s.scope_kind,
         s.product_id,
         s.scope_id,
         i.grain,
         i.period_start,
-        t.visitor_key,
-        min(t.touch) as touch
+        list(s.part_number order by s.part_number) as part_numbers
     from pieces as i
-    inner join scopes as s on i.piece_grain = s.grain and i.piece_start = s.period_start
-    inner join all_touches as t
-        on s.of_kind = t.scope_kind and s.of_id = t.scope_id and s.grain = t.grain and s.period_start = t.period_start
+    inner join parts as p on i.piece_grain = p.grain and i.piece_start = p.period_start
+    inner join parts_of_scopes as s on p.part_number = s.part_number
     anti join not_told as n
         on
             s.scope_kind = n.scope_kind
@@ -164,16 +161,68 @@ first_of_all as (
             and i.grain = n.grain
             and i.period_start = n.period_start
     group by all
+),
+
+-- scopes that are of the same parts are counted once, and a part alone has each visitor once
+sets as (
+    select
+        row_number() over (order by part_numbers)::integer as set_number,
+        part_numbers
+    from (select distinct part_numbers from told) as found_sets
+),
+
+parts_alone as (
+    select
+        part_number,
+        {{ channel_number_of('touch') }} as channel_number,
+        count(*) as visitors
+    from all_touches
+    group by all
+),
+
+parts_joined as (
+    select
+        set_number,
+        unnest(part_numbers) as part_number
+    from sets
+    where len(part_numbers) > 1
+),
+
+first_of_all as (
+    select
+        j.set_number,
+        t.visitor_key,
+        min(t.touch) as touch
+    from all_touches as t
+    inner join parts_joined as j on t.part_number = j.part_number
+    group by j.set_number, t.visitor_key
+),
+
+counted as (
+    select
+        s.set_number,
+        a.channel_number,
+        a.visitors
+    from sets as s
+    inner join parts_alone as a on s.part_numbers = [a.part_number]
+    union all
+    select
+        set_number,
+        {{ channel_number_of('touch') }} as channel_number,
+        count(*) as visitors
+    from first_of_all
+    group by all
 )
 
 select
-    f.scope_kind,
-    f.product_id,
-    f.scope_id,
-    f.grain,
+    t.scope_kind,
+    t.product_id,
+    t.scope_id,
+    t.grain,
     c.channel,
-    count(*) as visitors,
-    f.period_start
-from first_of_all as f
-inner join channels as c on {{ channel_number_of('f.touch') }} = c.channel_number
-group by all
+    n.visitors,
+    t.period_start
+from told as t
+inner join sets as s on t.part_numbers = s.part_numbers
+inner join counted as n on s.set_number = n.set_number
+inner join channels as c on n.channel_number = c.channel_number

@@ -5,7 +5,8 @@
 
 with
 
-visits as (
+-- read where days need them; of all there are it would be most of history
+visits as not materialized (
     select * from {{ ref('int_visits') }}
 ),
 
@@ -21,15 +22,6 @@ periods as (
     {{ periods_over(['month']) }}
 ),
 
-days as (
-    select
-        d.grain,
-        d.period_start,
-        d.as_of_date as local_date
-    from {{ ref('int_period_days') }} as d
-    semi join periods as p on d.grain = p.grain and d.period_start = p.period_start
-),
-
 channels as (
     select distinct
         channel_number,
@@ -37,16 +29,17 @@ channels as (
     from cells
 ),
 
-{{ first_touches() }}
+{{ first_touches('month') }}
 
 -- kept, so that a quarter is read from its months and not from all its visits
 select
-    t.scope_kind,
-    t.scope_id,
-    t.grain,
+    p.scope_kind,
+    p.scope_id,
+    p.grain,
     t.visitor_key,
     c.channel,
     t.touch - c.channel_number::ubigint as touch_without_channel,
-    t.period_start
+    p.period_start
 from touches as t
+inner join parts as p on t.part_number = p.part_number
 inner join channels as c on {{ channel_number_of('t.touch') }} = c.channel_number

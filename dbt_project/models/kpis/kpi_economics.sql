@@ -11,7 +11,7 @@ economics_days as (
     select * from {{ ref('int_economics_days_scoped') }}
 ),
 
-revenue as (
+revenue as not materialized (
     select * from {{ ref('kpi_revenue') }}
 ),
 
