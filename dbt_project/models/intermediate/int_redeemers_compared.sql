@@ -10,11 +10,11 @@ user_values as (
 ),
 
 transactions as (
-    select * from {{ ref('int_transactions_summed') }} where points_redeemed > 0
+    select * from {{ ref('int_transactions_summed') }}
 ),
 
-active_days as (
-    select * from {{ ref('int_active_days') }}
+user_quarters as (
+    select * from {{ ref('int_user_quarters') }}
 ),
 
 populations as (
@@ -22,35 +22,59 @@ populations as (
 ),
 
 calendar as (
-    select max(day) as last_day from {{ ref('int_calendar_days') }}
+    select * from {{ ref('int_calendar_days') }}
 ),
 
 -- a comparison is made when its period is over: on most days there is none to make
 periods as (
     select
         p.grain,
-        p.period_start
+        p.period_start,
+        p.period_end
     from {{ ref('dim_periods') }} as p
     inner join {{ ref('int_periods_touched') }} as t
         on p.grain = t.grain and p.period_start = t.period_start and t.layer = 'values'
-    where p.grain <> 'day' and p.last_day <= (select c.last_day from calendar as c)
+    where p.grain <> 'day' and p.last_day <= (select max(c.day) from calendar as c)
 ),
 
-days as (
+-- a period as bits of the one or two quarters it lies in
+periods_as_bits as (
     select
-        d.grain,
-        d.period_start,
-        d.as_of_date as local_date
-    from {{ ref('int_period_days') }} as d
-    semi join periods as p on d.grain = p.grain and d.period_start = p.period_start
+        p.grain,
+        p.period_start,
+        c.quarter_start,
+        bit_or({{ day_bit('c.day', 'c.quarter_start') }})::hugeint as days
+    from periods as p
+    inner join calendar as c on p.period_start <= c.day and c.day < p.period_end
+    group by all
 ),
 
-needed_days as (
-    select distinct local_date from days
+quarters as (
+    select distinct quarter_start from periods_as_bits
+),
+
+-- from the first order that can count for a tier on
+transactions_in_view as (
+    select
+        p.population,
+        t.user_key,
+        case when p.is_product then t.member_key else t.person_key end as active_key,
+        t.points_redeemed,
+        t.local_date
+    from transactions as t
+    inner join populations as p on t.source_product_id = p.source_product_id
+    where t.local_date >= (select min(o.period_start) - {{ var('value_tier_days') }} from periods as o)
+),
+
+-- only these, on most days none, are ranked
+values_before as (
+    select v.*
+    from user_values as v
+    semi join periods as p on v.day = p.period_start - 1
 ),
 
 tiers as (
-    {{ tiers_of('user_values') }}
+    {{ tiers_of('values_before') }}
 ),
 
 -- who had brought in something by the day before the period, by how much
@@ -65,45 +89,59 @@ tiered as (
     inner join periods as p on t.day = p.period_start - 1
 ),
 
-tiered_users as (
+users as (
     select distinct
         population,
-        user_key
-    from tiered
+        user_key,
+        active_key
+    from transactions_in_view
 ),
 
 redeemed as (
     select distinct
-        d.grain,
-        d.period_start,
-        p.population,
+        p.grain,
+        p.period_start,
+        t.population,
         t.user_key
-    from transactions as t
-    inner join populations as p on t.source_product_id = p.source_product_id
-    inner join days as d on t.local_date = d.local_date
+    from transactions_in_view as t
+    inner join periods as p on p.period_start <= t.local_date and t.local_date < p.period_end
+    where t.points_redeemed > 0
 ),
 
 -- a day of activity in two products of a space is one
-tiered_active as (
-    select distinct
+active as (
+    select
         p.population,
-        a.user_key,
-        a.local_date
-    from active_days as a
-    inner join needed_days as n on a.local_date = n.local_date
-    inner join populations as p on a.source_product_id = p.source_product_id
-    semi join tiered_users as u on p.population = u.population and a.user_key = u.user_key
+        case when p.is_product then u.member_key else u.person_key end as active_key,
+        u.quarter_start,
+        bit_or(u.active_days) as active_days
+    from user_quarters as u
+    inner join quarters as q on u.quarter_start = q.quarter_start
+    inner join populations as p on u.source_product_id = p.source_product_id
+    group by all
+),
+
+users_active as (
+    select
+        u.population,
+        u.user_key,
+        a.quarter_start,
+        a.active_days
+    from users as u
+    inner join active as a on u.population = a.population and u.active_key = a.active_key
 ),
 
 days_active as (
     select
-        d.grain,
-        d.period_start,
-        a.population,
-        a.user_key,
-        count(*) as active_days
-    from tiered_active as a
-    inner join days as d on a.local_date = d.local_date
+        t.grain,
+        t.period_start,
+        t.population,
+        t.user_key,
+        sum(bit_count(a.active_days & p.days))::bigint as active_days
+    from tiered as t
+    inner join periods_as_bits as p on t.grain = p.grain and t.period_start = p.period_start
+    inner join users_active as a
+        on t.population = a.population and t.user_key = a.user_key and p.quarter_start = a.quarter_start
     group by all
 )
 
