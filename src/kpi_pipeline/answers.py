@@ -27,7 +27,8 @@ DRIVER_KEY = f"{KEY}, comparison desc, dimension, member, effect"
 COHORT_KEY = 'product_id, scope_kind, scope_id, cohort_grain, cohort_start, "offset"'
 COMPARISONS = ("previous", "last_year")
 DIMENSIONS = (
-    "channel", "campaign", "product", "device", "content_type", "funnel", "growth_accounting",
+    "channel", "campaign", "product", "device", "content_type", "first_touch_channel", "funnel",
+    "growth_accounting",
 )  # fmt: skip
 #: Scopes that have values of finished periods only, and nothing else.
 SPARSE_SCOPES = ("campaign",)

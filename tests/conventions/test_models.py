@@ -30,6 +30,7 @@ WITHOUT_GRAIN = {
     "int_visits": GROUPED,
     "stg_landing__page_views": "without repeats, and too large to be counted again",
     "int_visitor_cells": GROUPED,
+    "int_first_touches_found": GROUPED,
     "int_page_visitor_days": GROUPED,
     "int_visitor_quarters": GROUPED,
     "int_memberships": "a thing may be owned for one product and for all; readers are distinct",

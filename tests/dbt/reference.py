@@ -329,9 +329,11 @@ _LABELS = {
 }
 _KPIS |= dict.fromkeys(_LABELS, ("lifecycle", ("user_growth",), "period"))
 _KPIS["invitations_per_core_user"] = ("lifecycle", ("user_growth",), "period")
+_KPIS["points_lift"] = ("lifecycle", ("user_growth",), "period")
 #: Whose ownership a feed follows in KPIs of several feeds.
 _FAMILY_OF = {"exposure": "exposure", "visits": "visits", "user_growth": "users"}
 LTV_MONTHS, LTV_SMALLEST_BASE = 36, 30
+LIFT_SMALLEST_BASE = 30
 #: What the backend says is kept for whole products and channels.
 _NOT_OWNED = {"reported_visits", "reported_page_views", "visits_gap"}
 #: Days after a sign-up on which its user is observed, the first and the last.
@@ -1055,6 +1057,8 @@ class Reference:
             if family == "visits":
                 rows |= self._sparse_values()
                 rows |= self._page_values()
+            if family in ("revenue", "economics"):
+                rows |= self._campaigns_of(_Revenue if family == "revenue" else _Economics)
         return rows
 
     def _sparse_values(self) -> dict[Key, Value]:
@@ -1085,6 +1089,22 @@ class Reference:
                     found = figures.of(period, days)
                     del found["share_of_voice"]
                     for kpi_id, figure in found.items():
+                        self._add(rows, scope, kpi_id, figure, period)
+        return rows
+
+    def _campaigns_of(self, counted: type[_Revenue | _Economics]) -> dict[Key, Value]:
+        """Campaigns: periods that are over and in which there was anything of them."""
+        rows: dict[Key, Value] = {}
+        found = (
+            *self.sign_ups.values(), *self.active, *self.transactions,
+            *self.shown, *self.visits, *self.traffic,
+        )  # fmt: skip
+        for product_id, campaign in sorted({(x.product_id, x.campaign) for x in found}):
+            scope = Scope("campaign", product_id, campaign)
+            figures = counted(self, scope)
+            for period, days in self._periods_over():
+                if figures.is_seen_in(days):
+                    for kpi_id, figure in figures.of(period, days).items():
                         self._add(rows, scope, kpi_id, figure, period)
         return rows
 
@@ -1500,6 +1520,10 @@ class _Users:
             return f"{self.reference.products[x.product_id].space}:{x.user}"
         return f"{x.product_id}:{x.user}"
 
+    def is_seen_in(self, days: list[date]) -> bool:
+        """Whether somebody signed up or was active."""
+        return bool(self._active_in(days)) or any(day in days for day in self.signed_up.values())
+
     def _active_in(self, days: Iterable[date]) -> set[str]:
         return set().union(*(self.active.get(day, set()) for day in days))
 
@@ -1606,6 +1630,12 @@ class _Revenue:
             if t.is_order:
                 who = self._user(t)
                 self.first_orders[who] = min(t.day, self.first_orders.get(who, t.day))
+        self.users = _Users(reference, scope) if scope.kind == "campaign" else None
+
+    def is_seen_in(self, days: list[date]) -> bool:
+        """Of a campaign: whether its users did anything."""
+        assert self.users is not None
+        return bool(self.transactions.on(days)) or self.users.is_seen_in(days)
 
     def _user(self, x: Transaction) -> str:
         if self.scope.product_id == ALL:
@@ -1681,6 +1711,21 @@ class _Economics:
                 first = (t.day, t.product_id)
                 self.customers[who] = min(first, self.customers.get(who, first))
 
+    def is_seen_in(self, days: list[date]) -> bool:
+        """Of a campaign: whether it was shown or visited, or its users did anything."""
+        source = {p.product_id: p.traffic_source for p in self.reference.products.values()}
+        return (
+            bool(self.shown.on(days))
+            or any(source[v.product_id] == "own" for v in self.visits.on(days))
+            or any(source[t.product_id] == "backend" for t in self.traffic.on(days))
+            or self.revenue.is_seen_in(days)
+        )
+
+    def _has_row(self, family: str, period: Period, days: list[date]) -> bool:
+        if self.scope.kind == "campaign":
+            return (self.users if family == "users" else self.revenue).is_seen_in(days)
+        return (period, days[-1]) in self.has_row.get(family, ())
+
     def _both(self, one: str, other: str, product_id: str, day: date) -> bool:
         product = self.reference.products[product_id]
         return all(self.reference.has_landed(feed, product, day) for feed in (one, other))
@@ -1744,15 +1789,15 @@ class _Economics:
         )
         cac = _ratio(cost, new)
         net = _minus(self._profit(days, "exposure"), cost)
-        here = (period, days[-1])
+        has_revenue = self._has_row("revenue", period, days)
         revenue = active = per_user = None
         ltv = None
         figures = self.users.of(period, days)
-        if here in self.has_row.get("revenue", ()):
+        if has_revenue:
             revenue = self.revenue.of(period, days)["revenue"].value
-        if here in self.has_row.get("users", ()):
+        if self._has_row("users", period, days):
             active = figures["active_users"].value
-            if here in self.has_row.get("revenue", ()):
+            if has_revenue:
                 per_user = _ratio(self._profit(days, None), active)
             churned, retained = figures["churned_users"].value, figures["retained_users"].value
             if churned is not None and retained is not None and period.grain == "month":
@@ -1807,7 +1852,31 @@ class _Lifecycle:
         core = counts["activity core"] + counts["activity key_opinion_leader"]
         figures = {kpi: Figure(counts[f"{line} {label}"]) for kpi, (line, label) in _LABELS.items()}
         figures["invitations_per_core_user"] = Figure(_ratio(invited, core), invited, core)
+        figures["points_lift"] = self._lift(period, days)
         return figures
+
+    def _lift(self, period: Period, days: list[date]) -> Figure:
+        """Active days of redeemers beside the mean of others of their tier, one by one."""
+        if period.grain == "day" or days[-1] < period.last_day:
+            return Figure(None)
+        had, peers, redeemers, others = 0.0, 0.0, 0, 0
+        for population in self.populations:
+            by_tier: dict[str, list[str]] = defaultdict(list)
+            for user, tier in population.tiers(period.start - DAY).items():
+                by_tier[tier].append(user)
+            for users in by_tier.values():
+                spent = {u for u in users if any(d in days for d in population.redeemed[u])}
+                rest = [u for u in users if u not in spent]
+                if spent and rest:
+                    mean = sum(len(population.active[u] & set(days)) for u in rest) / len(rest)
+                    for user in spent:
+                        had += len(population.active[user] & set(days))
+                        peers += mean
+                    redeemers += len(spent)
+                    others += len(rest)
+        if min(redeemers, others) < LIFT_SMALLEST_BASE:
+            return Figure(None)
+        return Figure(_ratio(had - peers, peers), had - peers, peers)
 
 
 class _Population:
@@ -1819,6 +1888,7 @@ class _Population:
             scope = Scope("company", ALL, ALL)
         self.active: dict[str, set[date]] = defaultdict(set)
         self.orders: dict[str, list[tuple[date, float]]] = defaultdict(list)
+        self.redeemed: dict[str, set[date]] = defaultdict(set)
         self.first_seen: dict[str, date] = {}
         for a in reference.active:
             if a.product_id in products:
@@ -1832,6 +1902,8 @@ class _Population:
                 value = reference.money(scope, t.value, t.currency, t.day)
                 self.orders[t.user].append((t.day, value or 0.0))
                 self._see(t.user, t.day)
+            if t.product_id in products and t.points == "redeemed" and t.value:
+                self.redeemed[t.user].add(t.day)
         self.invited: dict[str, dict[str, date]] = defaultdict(dict)
         self.invited_on: dict[str, date] = {}
         for product_id, day, user, inviter in reference.invitations:
@@ -1848,17 +1920,24 @@ class _Population:
             if seen <= day:
                 yield f"transaction {self._buyer(user, day)}"
                 yield f"activity {self._activity(user, day, seen)}"
+        for tier in self.tiers(day).values():
+            yield f"value {tier}"
+
+    def tiers(self, day: date) -> dict[str, str]:
+        """User: tier, of everybody who brought something in."""
         values: dict[str, float] = {}
         for user, orders in self.orders.items():
             value = sum(v for on, v in orders if day - 90 * DAY < on <= day)
             if value > 0:
                 values[user] = round(value, 6)
-        for value in values.values():
+        found = {}
+        for user, value in values.items():
             above = sum(other > value for other in values.values())
             for tier, share in (("top", 0.01), ("high", 0.1), ("middle", 0.5), ("rest", 2)):
                 if above < share * len(values):
-                    yield f"value {tier}"
+                    found[user] = tier
                     break
+        return found
 
     def _buyer(self, user: str, day: date) -> str:
         orders = [on for on, _ in self.orders.get(user, ()) if on <= day]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Any
@@ -76,6 +77,31 @@ class Families:
                 yield member, family.of(period, days)
             for name in names:
                 setattr(family, name, kept[name])
+
+
+def first_touches(whole: Reference, scope: Scope, period: Period) -> dict[str, int]:
+    """Channel: visitors of a product whose first visit of the period came by it."""
+    days = set(each_day(period.start, period.last_day))
+    visits = [v for v in whole.visits if v.product_id == scope.product_id and v.day in days]
+    channel_of: dict[str, str] = {}
+    for visit in sorted(visits, key=lambda visit: visit.pages[0].at):
+        channel_of.setdefault(visit.pages[0].visitor, visit.channel)
+    return Counter(channel_of.values())
+
+
+def content_views(whole: Reference, scope: Scope, period: Period) -> dict[str, int]:
+    """Type of content: page views of it; all others as (other)."""
+    days = set(each_day(period.start, period.last_day))
+    found: Counter[str] = Counter()
+    for product in whole.products.values():
+        is_in_scope = scope.product_id in (reference.ALL, product.product_id)
+        if is_in_scope and product.traffic_source == "own":
+            found.update(kind for day, kind in whole._content_views(product) if day in days)
+    family = reference._Visits(whole, scope)
+    total = family.of(period, list(each_day(period.start, period.last_day)))["page_views"].value
+    assert total is not None
+    found["(other)"] = int(total) - sum(found.values())
+    return found
 
 
 def contributions(

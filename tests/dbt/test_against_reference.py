@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
@@ -174,6 +175,10 @@ def test_every_value_equals_the_reference(built: Built) -> None:
     expected = built.expected.values()
     assert {key[0] for key in expected} == set(reference.KPIS)
     assert len(expected) > 90_000
+    lifts = {(key[2], key[4]) for key, v in expected.items() if key[0] == "points_lift" and v.value}
+    assert lifts == {
+        (kind, grain) for kind in ("company", "product") for grain in ("week", "month")
+    }
     _assert_same(built.values, expected, MONEY)
 
 
@@ -222,6 +227,35 @@ def test_every_contribution_equals_the_reference(built: Built) -> None:
         for key, value in expected.items():
             near = MONEY.get(kpi_id, 1e-9)
             assert math.isclose(own[key], value, rel_tol=near, abs_tol=near), (told_of, key)
+
+
+def test_who_came_first_by_a_channel_and_what_was_viewed_equal_the_reference(built: Built) -> None:
+    with duckdb.connect(str(built.warehouse), read_only=True) as connection:
+        rows = connection.execute(
+            "select product_id, scope_kind, scope_id, grain, period_start, dimension, "
+            "map_from_entries(list((member, contribution)) filter (where effect = 'volume')) "
+            "from kpis.fct_kpi_drivers where comparison = 'previous' and contribution is not null "
+            "and (kpi_id, dimension) in "
+            "(('unique_visitors', 'first_touch_channel'), ('page_views', 'content_type')) "
+            "group by all"
+        ).fetchall()
+    assert {(row[1], row[5]) for row in rows} == {
+        ("product", "first_touch_channel"),
+        ("product", "content_type"),
+        ("company", "content_type"),
+    }
+    for product_id, kind, scope_id, grain, start, dimension, found in rows:
+        scope = reference.Scope(kind, product_id, scope_id)
+        after = built.expected.period_of(grain, start)
+        before = built.expected.compared(after)
+        count = {
+            "first_touch_channel": reference_drivers.first_touches,
+            "content_type": reference_drivers.content_views,
+        }[dimension]
+        sides = [count(built.expected, scope, period) for period in (before, after)]
+        members = {member for side in sides for member, n in side.items() if n}
+        expected = {m: sides[1].get(m, 0) - sides[0].get(m, 0) for m in members}
+        assert found == expected, (scope, grain, start, dimension)
 
 
 def test_comparisons_with_last_year_and_quarters_equal_the_reference(tmp_path: Path) -> None:
@@ -370,6 +404,7 @@ def _oddities() -> Iterator[Row]:
         for product in ("rio", "nara"):
             yield _act(product, on, "comes-often", _local(product, on, 10), "u-3")
         yield _act("nara", on, "comes-too", _local("nara", on, 11), "u-500")
+    yield from _redeemers()
     # other currencies: one with a rate, one without, none; a cost of 0; no cost at all
     for number, (cost, currency) in enumerate((
         ("12.5", "USD"), ("3.25", "GBP"), ("1.75", ""), ("0", "BRL"), ("", "GBP"),
@@ -380,6 +415,24 @@ def _oddities() -> Iterator[Row]:
             "currency": currency,
         }  # fmt: skip
         yield ("rio", "exposure", day - number * reference.DAY, shown)
+
+
+def _redeemers() -> Iterator[Row]:
+    """Many who bought in January, some of whom redeem points later, some of these again."""
+    chance = random.Random("redeemers")
+    for number in range(200):
+        product, who = ("rio", "nara")[number % 2], f"l-{number}"
+        bought = _act(product, FIRST, f"{who}-buys", _local(product, FIRST, 9), who, kind="buy")
+        bought[3].update(value=f"{number + 1}.00")
+        yield bought
+        for day in each_day(date(2024, 2, 1), LAST):
+            if chance.random() < 0.1 + 0.1 * (number % 3):
+                yield _act(product, day, f"{who}-posts", _local(product, day, 10), who)
+        for day in each_day(date(2024, 2, 5), LAST):
+            if number % 3 and chance.random() < 0.1:
+                spent = _act(product, day, f"{who}-spends", _local(product, day, 11), who, "spend")
+                spent[3].update(value="5")
+                yield spent
 
 
 def _view(

@@ -93,6 +93,8 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
                 source_product_id varchar, user_key ubigint, currency varchar, orders bigint,
                 orders_with_value bigint, order_value decimal(38, 4), local_date date);
             create table int_periods_touched(layer varchar, grain varchar, period_start date);
+            create table int_calendar_days(day date);
+            create table dim_periods(grain varchar, period_start date, last_day date);
             create view int_user_first_seen as
                 select 'p' as product_id, user_key as entity, min(local_date) as first_day
                 from (

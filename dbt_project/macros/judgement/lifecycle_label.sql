@@ -30,3 +30,16 @@
         else 'rest'
     end
 {%- endmacro %}
+
+{#- Users with a tier on each day, from rows of population, user_key, day and order_value. -#}
+{% macro tiers_of(user_values) -%}
+    select
+        v.population,
+        v.user_key,
+        v.day,
+        {{ value_tier(
+            '(rank() over (partition by v.population, v.day order by v.order_value desc) - 1)',
+            'count(*) over (partition by v.population, v.day)'
+        ) }} as tier
+    from {{ user_values }} as v
+{%- endmacro %}

@@ -61,6 +61,25 @@
     ]) }}
 {% endmacro %}
 
+{#- What kpi_revenue sums over days. -#}
+{% macro revenue_measures() %}
+    {{ return([
+        'orders', 'orders_with_value', 'revenue', 'gross_profit', 'orders_without_margin',
+        'points_issued', 'points_redeemed', 'points_cost', 'redemptions_without_cost', 'new_customers'
+    ]) }}
+{% endmacro %}
+
+{#- What kpi_economics sums over days; each is of the days of a product on which both feeds landed. -#}
+{% macro economics_measures() %}
+    {{ return([
+        'exposures_beside_visits', 'cost_beside_visits', 'unrated_beside_visits',
+        'exposures_beside_users', 'cost_beside_users', 'unrated_beside_users',
+        'visits_beside_cost', 'visits_beside_sign_ups', 'sign_ups_beside_visits',
+        'new_customers_beside_cost', 'profit_beside_cost', 'orders_beside_cost',
+        'valued_beside_cost', 'unknown_beside_cost'
+    ]) }}
+{% endmacro %}
+
 {#- What kpi_visits sums over days. -#}
 {% macro visit_measures() %}
     {{ return([

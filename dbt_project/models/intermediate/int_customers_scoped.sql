@@ -91,7 +91,7 @@ cells as (
 ),
 
 scopes as (
-    {{ cell_scopes() }}
+    {{ cell_scopes(sparse=['campaign']) }}
 ),
 
 -- a customer counts on the first day of the period they ordered; customers to date are sums of these

@@ -1,7 +1,7 @@
 with
 
 exposure as (
-    select * from {{ ref('int_exposure_days_scoped') }} where {{ is_dense('scope_kind') }}
+    select * from {{ ref('int_exposure_days_scoped') }} where {{ is_dense('scope_kind') }} or scope_kind = 'campaign'
 ),
 
 visits as (
@@ -84,7 +84,7 @@ cells as (
 ),
 
 scopes as (
-    {{ cell_scopes() }}
+    {{ cell_scopes(sparse=['campaign']) }}
 ),
 
 visits_scoped as (

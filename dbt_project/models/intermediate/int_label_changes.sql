@@ -206,15 +206,7 @@ values_by_day as (
 ),
 
 valued as (
-    select
-        v.population,
-        v.user_key,
-        v.day,
-        {{ value_tier(
-            '(rank() over (partition by v.population, v.day order by v.order_value desc) - 1)',
-            'count(*) over (partition by v.population, v.day)'
-        ) }} as tier
-    from values_by_day as v
+    {{ tiers_of('values_by_day') }}
 ),
 
 value_labels as (

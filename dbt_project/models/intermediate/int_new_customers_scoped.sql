@@ -76,7 +76,7 @@ cells as (
 ),
 
 scopes as (
-    {{ cell_scopes() }}
+    {{ cell_scopes(sparse=['campaign']) }}
 ),
 
 -- who orders in two products of the space on that day counts once, in the first by name

@@ -84,7 +84,7 @@ cells as (
 ),
 
 scopes as (
-    {{ cell_scopes() }}
+    {{ cell_scopes(sparse=['campaign']) }}
 ),
 
 scoped as (

@@ -20,6 +20,8 @@ products as (
 select
     a.product_id as source_product_id,
     hash(a.user_id) as user_key,
+    {{ user_key('p.identity_space', 'a.user_id') }} as person_key,
+    {{ user_key('a.product_id', 'a.user_id') }} as member_key,
     coalesce(a.currency, p.currency) as currency,
     count_if(k.is_order) as orders,
     count_if(k.is_order and a.value is not null) as orders_with_value,

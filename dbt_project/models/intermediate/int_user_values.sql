@@ -8,6 +8,17 @@ populations as (
     select * from {{ ref('int_populations') }}
 ),
 
+periods as (
+    select * from {{ ref('dim_periods') }}
+),
+
+calendar as (
+    select max(day) as last_day from {{ ref('int_calendar_days') }}
+),
+
+touched as (
+    select * from {{ ref('int_periods_touched') }} where layer = 'values'
+),
 
 company as (
     select * from {{ ref('stg_organisation__company') }}
@@ -24,15 +35,21 @@ rates as (
 
 days as (
     select period_start as day
-    from {{ ref('int_periods_touched') }}
-    where layer = 'values' and grain = 'day'
+    from touched
+    where grain = 'day'
 ),
 
--- the day before the touched ones tells what changes on the first of them
+-- the day before the touched ones tells what changes on the first of them, and the day before a
+-- period that is over who is compared with whom in it
 days_in_view as (
     select day from days
     union
     select min(day) - 1 from days
+    union
+    select p.period_start - 1
+    from periods as p
+    semi join touched as t on p.grain = t.grain and p.period_start = t.period_start
+    where p.grain <> 'day' and p.last_day <= (select c.last_day from calendar as c)
 ),
 
 -- in one currency: the product's, or the company's where products share their users
@@ -54,7 +71,7 @@ converted as (
     left join rates as o
         on p.currency = o.currency and o.valid_from <= t.local_date and t.local_date < o.valid_to
     where
-        t.local_date > (select min(d.day) - 1 - {{ var('value_tier_days') }} from days as d)
+        t.local_date > (select min(d.day) - {{ var('value_tier_days') }} from days_in_view as d)
 )
 
 select

@@ -4,6 +4,8 @@
 ) }}
 
 {%- set keys = ['kpi_id', 'product_id', 'scope_kind', 'scope_id', 'grain'] %}
+{#- unique counts do not split over members that overlap; these dimensions split them exclusively #}
+{%- set exclusive = {'active_users': 'growth_accounting', 'unique_visitors': 'first_touch_channel'} %}
 
 with
 
@@ -17,6 +19,10 @@ kpi_values as (
 
 members as (
     select * from {{ ref('int_members_summed') }}
+),
+
+first_touches as (
+    select * from {{ ref('int_first_touches_counted') }}
 ),
 
 kpis as (
@@ -178,9 +184,15 @@ parts as (
         union all
         select '(all)', 'company', '(all)', 'product', v.product_id
         where v.scope_kind = 'product' and k.unit <> 'money'
+        union all
+        select '(all)', 'company', '(all)', 'content_type', v.scope_id
+        where v.scope_kind = 'content_type'
     ) as w
     where
-        v.kpi_id not in ('{{ of_members | rejectattr('is_beside') | map(attribute='kpi_id') | join("', '") }}')
+        (
+            w.dimension = 'content_type'
+            or v.kpi_id not in ('{{ of_members | rejectattr('is_beside') | map(attribute='kpi_id') | join("', '") }}')
+        )
         and not (
             v.kpi_id in ('{{ of_members | selectattr('is_beside') | map(attribute='kpi_id') | join("', '") }}')
             and w.dimension not in ('channel', 'product')
@@ -203,10 +215,10 @@ members_on_sides as (
         a.ask,
         p.dimension,
         p.member,
-        coalesce(max(p.n) filter (where a.side = 0), 0) as n0,
-        coalesce(max(p.d) filter (where a.side = 0), 0) as d0,
-        coalesce(max(p.n) filter (where a.side = 1), 0) as n1,
-        coalesce(max(p.d) filter (where a.side = 1), 0) as d1
+        coalesce(sum(p.n) filter (where a.side = 0), 0) as n0,
+        coalesce(sum(p.d) filter (where a.side = 0), 0) as d0,
+        coalesce(sum(p.n) filter (where a.side = 1), 0) as n1,
+        coalesce(sum(p.d) filter (where a.side = 1), 0) as d1
     from asked_of_sides as a
     inner join parts as p
         on
@@ -242,10 +254,53 @@ accounted as (
     where a.kpi_id = 'active_users' and a.comparison = 'previous' and a.reason is null and v.value is not null
 ),
 
+-- neither do visitors, but each came first by one channel
+touched_first as (
+    select
+        a.ask,
+        'first_touch_channel' as dimension,
+        f.channel as member,
+        coalesce(max(f.visitors) filter (where a.side = 0), 0) as n0,
+        0 as d0,
+        coalesce(max(f.visitors) filter (where a.side = 1), 0) as n1,
+        0 as d1
+    from asked_of_sides as a
+    inner join first_touches as f
+        on
+            a.product_id = f.product_id
+            and a.scope_kind = f.scope_kind
+            and a.scope_id = f.scope_id
+            and a.grain = f.grain
+            and a.period_start = f.period_start
+    where a.kpi_id = 'unique_visitors'
+    group by a.ask, f.channel
+),
+
+-- page views beside those of content
+viewed_beside_content as (
+    select
+        a.ask,
+        'content_type' as dimension,
+        '(other)' as member,
+        any_value(a.v0) - sum(m.n0) as n0,
+        0 as d0,
+        any_value(a.v1) - sum(m.n1) as n1,
+        0 as d1
+    from members_on_sides as m
+    inner join asked as a on m.ask = a.ask
+    where m.dimension = 'content_type' and a.kpi_id = 'page_views'
+    group by a.ask
+    having any_value(a.v0) > sum(m.n0) or any_value(a.v1) > sum(m.n1)
+),
+
 sides as (
     select * from members_on_sides
     union all
     select * from accounted
+    union all
+    select * from touched_first
+    union all
+    select * from viewed_beside_content
 ),
 
 {%- set chains = driver_chains() %}
@@ -341,7 +396,7 @@ compared as (
     select
         a.ask,
         s.dimension,
-        case when s.dimension = 'growth_accounting' then 'additive' else a.method end as method,
+        case when s.dimension in ('{{ exclusive.values() | join("', '") }}') then 'additive' else a.method end as method,
         -- a ratio in another unit, such as per thousand, is its numerator per denominator times a constant
         coalesce(a.v1 * a.d1 / nullif(a.n1, 0), a.v0 * a.d0 / nullif(a.n0, 0), 1) as scale,
         a.n0,
@@ -349,7 +404,7 @@ compared as (
         a.n1,
         a.d1,
         case
-            when s.dimension = 'growth_accounting' or a.method = 'additive'
+            when s.dimension in ('{{ exclusive.values() | join("', '") }}') or a.method = 'additive'
                 then
                     abs(s.n0 - a.v0) <= {{ nearness('a.v0', 'a.v0') }}
                     and abs(s.n1 - a.v1) <= {{ nearness('a.v1', 'a.v1') }}
@@ -419,17 +474,24 @@ not_computed as (
             else 'members_do_not_add_up'
         end as reason
     from asked as a
-    left join compared as c on a.ask = c.ask and c.dimension <> 'growth_accounting'
+    left join compared as c on a.ask = c.ask and c.dimension not in ('{{ exclusive.values() | join("', '") }}')
     where a.reason is not null or a.method is null or not coalesce(c.adds_up, false)
     union all
+    {% for kpi_id, dimension in exclusive.items() -%}
     select
         a.ask,
-        'growth_accounting' as dimension,
+        '{{ dimension }}' as dimension,
         coalesce(a.reason, case when c.ask is null then 'no_members' else 'members_do_not_add_up' end) as reason
     from asked as a
-    left join compared as c on a.ask = c.ask and c.dimension = 'growth_accounting'
-    where a.kpi_id = 'active_users' and a.comparison = 'previous' and not coalesce(c.adds_up, false)
+    left join compared as c on a.ask = c.ask and c.dimension = '{{ dimension }}'
+    where
+        a.kpi_id = '{{ kpi_id }}'
+        and not coalesce(c.adds_up, false)
+        {%- if dimension == 'growth_accounting' %}
+        and a.comparison = 'previous'
+        {%- endif %}
     union all
+    {% endfor -%}
     select
         a.ask,
         'funnel' as dimension,

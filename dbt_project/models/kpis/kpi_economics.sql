@@ -11,12 +11,24 @@ economics_days as (
     select * from {{ ref('int_economics_days_scoped') }}
 ),
 
-revenue as (
+revenue as not materialized (
     select * from {{ ref('kpi_revenue') }}
 ),
 
 users as (
     select * from {{ ref('kpi_users') }}
+),
+
+touched as (
+    select * from {{ ref('int_periods_touched') }} where layer = 'values'
+),
+
+period_days as (
+    select * from {{ ref('int_period_days') }}
+),
+
+calendar as (
+    select max(day) as last_day from {{ ref('int_calendar_days') }}
 ),
 
 spine as (
@@ -28,7 +40,7 @@ spine as (
 ),
 
 -- a ratio of two feeds uses only the days of a product on which both landed
-days as (
+measured_days as (
     select
         scope_kind,
         product_id,
@@ -51,14 +63,50 @@ days as (
     group by all
 ),
 
+-- a campaign whose users did anything has a row, also where nothing was paid for it and nobody came
+campaign_days as (
+    select
+        scope_kind,
+        product_id,
+        scope_id,
+        period_start as local_date
+    from revenue
+    where
+        scope_kind = 'campaign'
+        and grain = 'day'
+        and period_start >= (select min(t.period_start) from touched as t)
+),
+
+days as (
+    select * from measured_days
+    union all by name
+    select c.*
+    from campaign_days as c
+    anti join measured_days as m
+        on
+            c.scope_kind = m.scope_kind
+            and c.product_id = m.product_id
+            and c.scope_id = m.scope_id
+            and c.local_date = m.local_date
+),
+
+summed_densely as (
+    {{ summed_to_date(economics_measures()) }}
+),
+
+summed_sparsely as (
+    {{ summed_sparsely(economics_measures(), ['campaign']) }}
+),
+
 summed as (
-    {{ summed_to_date([
-        'exposures_beside_visits', 'cost_beside_visits', 'unrated_beside_visits',
-        'exposures_beside_users', 'cost_beside_users', 'unrated_beside_users',
-        'visits_beside_cost', 'visits_beside_sign_ups', 'sign_ups_beside_visits',
-        'new_customers_beside_cost', 'profit_beside_cost', 'orders_beside_cost',
-        'valued_beside_cost', 'unknown_beside_cost'
-    ]) }}
+    select
+        {{ kpi_keys('s') }},
+        s.{{ economics_measures() | join(', s.') }}
+    from summed_densely as s
+    where s.is_reported
+    union all by name
+    select * exclude (last_day)
+    from summed_sparsely
 ),
 
 -- a cost is unknown where there were impressions and none had one, or a currency had no rate
@@ -81,7 +129,6 @@ judged as (
             else coalesce(s.profit_beside_cost, 0)
         end::double as profit_beside_cost
     from summed as s
-    where s.is_reported
 ),
 
 users_joined as (

@@ -34,6 +34,10 @@ populations as (
     select * from {{ ref('int_populations') }}
 ),
 
+redeemers as (
+    select * from {{ ref('int_redeemers_compared') }} where redeemers > 0 and others > 0
+),
+
 spine as (
     {{ spine_of('users') }} and scope_kind in ('company', 'product')
 ),
@@ -120,6 +124,50 @@ days as (
 
 summed as (
     {{ summed_to_date(['invited_sign_ups']) }}
+),
+
+scopes_of_populations as (
+    select distinct
+        population,
+        'product' as scope_kind,
+        population as product_id
+    from populations
+    where is_product
+    union all
+    select distinct
+        population,
+        'company' as scope_kind,
+        '(all)' as product_id
+    from populations
+    where is_in_company
+),
+
+-- redeemers beside as many of the others of their tier
+redeemers_summed as (
+    select
+        p.scope_kind,
+        p.product_id,
+        r.grain,
+        r.period_start,
+        sum(r.redeemers) as redeemers,
+        sum(r.others) as others,
+        sum(r.active_days_of_redeemers) as active_days,
+        sum((r.redeemers * r.active_days_of_others / r.others)::decimal(38, 12)) as active_days_expected
+    from redeemers as r
+    inner join scopes_of_populations as p on r.population = p.population
+    group by all
+),
+
+redeemers_judged as (
+    select
+        scope_kind,
+        product_id,
+        grain,
+        period_start,
+        active_days::double - active_days_expected::double as active_days_beyond_peers,
+        active_days_expected::double as active_days_of_peers
+    from redeemers_summed
+    where least(redeemers, others) >= {{ smallest_base_of('points_lift') }}
 )
 
 select
@@ -130,8 +178,18 @@ select
     coalesce(s.invited_sign_ups, 0)::bigint as invitations_accepted,
     c.core_users + c.key_opinion_leaders as users_at_the_core,
     {{ ratio('coalesce(s.invited_sign_ups, 0)', 'c.core_users + c.key_opinion_leaders') }}
-        as invitations_per_core_user
+        as invitations_per_core_user,
+    r.active_days_beyond_peers,
+    r.active_days_of_peers,
+    {{ ratio('r.active_days_beyond_peers', 'r.active_days_of_peers') }} as points_lift
 from summed as s
 inner join counts as c
     on s.scope_kind = c.scope_kind and s.product_id = c.product_id and s.as_of_date = c.local_date
+left join redeemers_judged as r
+    on
+        s.scope_kind = r.scope_kind
+        and s.product_id = r.product_id
+        and s.grain = r.grain
+        and s.period_start = r.period_start
+        and s.as_of_date = s.last_day
 where s.is_reported

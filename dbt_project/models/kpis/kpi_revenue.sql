@@ -24,8 +24,38 @@ new_customer_days as (
     group by all
 ),
 
+users as (
+    select * from {{ ref('kpi_users') }}
+),
+
+touched as (
+    select * from {{ ref('int_periods_touched') }} where layer = 'values'
+),
+
+period_days as (
+    select * from {{ ref('int_period_days') }}
+),
+
+calendar as (
+    select max(day) as last_day from {{ ref('int_calendar_days') }}
+),
+
 spine as (
     {{ spine_of('revenue') }}
+),
+
+-- a campaign whose users signed up or were active has a row, also where they bought nothing
+campaign_days as (
+    select
+        scope_kind,
+        product_id,
+        scope_id,
+        period_start as local_date
+    from users
+    where
+        scope_kind = 'campaign'
+        and grain = 'day'
+        and period_start >= (select min(t.period_start) from touched as t)
 ),
 
 days as (
@@ -35,52 +65,83 @@ days as (
         scope_id,
         local_date,
         min(currency_without_rate) as currency_without_rate,
-        sum(orders) as orders,
-        sum(orders_with_value) as orders_with_value,
-        sum(revenue) as revenue,
-        sum(gross_profit) as gross_profit,
-        sum(orders_without_margin) as orders_without_margin,
-        sum(points_issued) as points_issued,
-        sum(points_redeemed) as points_redeemed,
-        sum(points_cost) as points_cost,
-        sum(redemptions_without_cost) as redemptions_without_cost,
-        sum(new_customers) as new_customers
+        {% for measure in revenue_measures() -%}
+        sum({{ measure }}) as {{ measure }}{{ "," if not loop.last }}
+        {% endfor %}
     from (
         select * from revenue_days
         union all by name
         select * from new_customer_days
+        union all by name
+        select * from campaign_days
     ) as measures
     group by all
 ),
 
-summed as (
-    {{ summed_to_date([
-        'orders', 'orders_with_value', 'revenue', 'gross_profit', 'orders_without_margin',
-        'points_issued', 'points_redeemed', 'points_cost', 'redemptions_without_cost', 'new_customers'
-    ]) }}
+summed_densely as (
+    {{ summed_to_date(revenue_measures()) }}
 ),
 
 customers_summed as (
     {{ summed_to_date(['customers'], days='customer_days', by_period=true) }}
 ),
 
+summed_sparsely as (
+    {{ summed_sparsely(revenue_measures(), ['campaign']) }}
+),
+
+sparse_customers as (
+    select
+        scope_kind,
+        product_id,
+        scope_id,
+        grain,
+        period_start,
+        sum(customers) as customers
+    from customer_days
+    where scope_kind = 'campaign'
+    group by all
+),
+
+summed as (
+    select
+        {{ kpi_keys('s') }},
+        s.{{ revenue_measures() | join(', s.') }},
+        c.customers
+    from summed_densely as s
+    inner join customers_summed as c
+        on
+            s.scope_kind = c.scope_kind
+            and s.product_id = c.product_id
+            and s.scope_id = c.scope_id
+            and s.grain = c.grain
+            and s.period_start = c.period_start
+            and s.as_of_date = c.as_of_date
+    where s.is_reported
+    union all by name
+    select
+        {{ kpi_keys('s') }},
+        s.{{ revenue_measures() | join(', s.') }},
+        c.customers
+    from summed_sparsely as s
+    left join sparse_customers as c
+        on
+            s.scope_kind = c.scope_kind
+            and s.product_id = c.product_id
+            and s.scope_id = c.scope_id
+            and s.grain = c.grain
+            and s.period_start = c.period_start
+),
+
 currencies_without_rate as (
     select
-        s.scope_kind,
-        s.product_id,
-        s.scope_id,
-        s.grain,
-        s.period_start,
-        d.local_date,
-        d.currency_without_rate
-    from spine as s
-    inner join days as d
-        on
-            s.scope_kind = d.scope_kind
-            and s.product_id = d.product_id
-            and s.scope_id = d.scope_id
-            and s.as_of_date = d.local_date
-    where d.currency_without_rate is not null
+        scope_kind,
+        product_id,
+        scope_id,
+        local_date,
+        currency_without_rate
+    from days
+    where currency_without_rate is not null
 ),
 
 joined as (
@@ -92,30 +153,20 @@ joined as (
         any_value(coalesce(s.revenue, 0)) as revenue,
         any_value(coalesce(s.gross_profit, 0)) as gross_profit,
         any_value(coalesce(s.orders_without_margin, 0)) as orders_without_margin,
-        any_value(coalesce(c.customers, 0))::bigint as customers,
+        any_value(coalesce(s.customers, 0))::bigint as customers,
         any_value(coalesce(s.new_customers, 0))::bigint as new_customers,
         any_value(coalesce(s.points_issued, 0))::double as points_issued,
         any_value(coalesce(s.points_redeemed, 0))::double as points_redeemed,
         any_value(coalesce(s.points_cost, 0)) as points_cost,
         any_value(coalesce(s.redemptions_without_cost, 0)) as redemptions_without_cost
     from summed as s
-    inner join customers_summed as c
-        on
-            s.scope_kind = c.scope_kind
-            and s.product_id = c.product_id
-            and s.scope_id = c.scope_id
-            and s.grain = c.grain
-            and s.period_start = c.period_start
-            and s.as_of_date = c.as_of_date
     left join currencies_without_rate as x
         on
             s.scope_kind = x.scope_kind
             and s.product_id = x.product_id
             and s.scope_id = x.scope_id
-            and s.grain = x.grain
-            and s.period_start = x.period_start
+            and s.period_start <= x.local_date
             and s.as_of_date >= x.local_date
-    where s.is_reported
     group by all
 ),
 
