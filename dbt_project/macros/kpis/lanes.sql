@@ -12,5 +12,5 @@
 
 {#- The count of one bit, by its position from 0. -#}
 {% macro lane_count(sums, position) -%}
-    (({{ sums }}[{{ position }} % 32 + 1] >> (32 * ({{ position }} // 32))::integer) & 4294967295)
+    ((list_extract({{ sums }}, {{ position }} % 32 + 1) >> (32 * ({{ position }} // 32))::integer) & 4294967295)
 {%- endmacro %}

@@ -53,7 +53,7 @@ weeks_marked as (
             *,
             days | (days >> 1) as days_or_next
         from visitor_quarters
-    )
+    ) as doubled
 ),
 
 counted_by_bit as (

@@ -21,7 +21,7 @@ addresses as (
         {{ page_path('address') }} as path,
         {{ key_of('path') }} as path_key,
         {{ url_host('address') }} as host
-    from (select distinct address from cut)
+    from (select distinct address from cut) as a
 ),
 
 rests as (
@@ -31,7 +31,7 @@ rests as (
         case when contains(rest, 'utm_') then {{ url_parameter('rest', 'utm_medium') }} end as utm_medium,
         case when contains(rest, 'utm_') then {{ url_parameter('rest', 'utm_campaign') }} end as utm_campaign,
         {{ click_id('rest') }} as click_id
-    from (select distinct rest from cut)
+    from (select distinct rest from cut) as r
 )
 
 select
