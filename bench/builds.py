@@ -73,18 +73,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--folder", type=Path, default=ROOT / "out" / "bench")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--scale", type=float, default=1.0, help="1: 30 million page views")
+    parser.add_argument("--year", action=argparse.BooleanOptionalAction, default=True)
     chosen = parser.parse_args(arguments)
     views = int(30_000_000 * chosen.scale / DAYS)
     quarter = Company(chosen.folder.absolute() / "company-90", DAYS, views)
     year = Company(chosen.folder.absolute() / "company-365", YEAR, views)
-    text = _measured(quarter, year, chosen.rounds, int(A_DAY * chosen.scale))
+    both = (quarter, year) if chosen.year else (quarter,)
+    text = _measured(both, chosen.rounds, int(A_DAY * chosen.scale))
     print(text)
     if chosen.scale == 1:
         (ROOT / "docs" / "benchmarks-builds.md").write_text(text, encoding="utf-8")
     return 0
 
 
-def _measured(quarter: Company, year: Company, rounds: int, a_day: int) -> str:
+def _measured(companies: tuple[Company, ...], rounds: int, a_day: int) -> str:
+    quarter = companies[0]
     say("a company of 90 days")
     quarter.make()
     plain, by_hand, whole = alternate(
@@ -95,13 +98,15 @@ def _measured(quarter: Company, year: Company, rounds: int, a_day: int) -> str:
     )
     _require("the floor", floor.differing(quarter.home / "floor.duckdb", quarter.warehouse))
     peer = {name: _peer(name, quarter) for name in peers.WAYS}
-    say("a company of a year")
-    year.make()
-    long = year.build("--full")
-    days = alternate(
-        rounds, *(lambda c=c: _one_day(c, LAST, a_day) for c in (quarter, year)), _last(quarter)
+    long = []
+    for year in companies[1:]:
+        say("a company of a year")
+        year.make()
+        long.append(year.build("--full"))
+    day_floor, *days = alternate(
+        rounds, _last(quarter), *(lambda c=c: _one_day(c, LAST, a_day) for c in companies)
     )
-    corrected = [_one_day(c, CORRECTED, quarter.page_views) for c in (quarter, year)]
+    corrected = [_one_day(c, CORRECTED, quarter.page_views) for c in companies]
     return builds_page.written(
         builds_page.Measured(
             at=datetime.now(UTC),
@@ -113,9 +118,9 @@ def _measured(quarter: Company, year: Company, rounds: int, a_day: int) -> str:
             whole=median(whole),
             peers=peer,
             year=long,
-            day_after=(median(days[0]), median(days[1])),
-            day_floor=median(days[2]),
-            corrected=(corrected[0], corrected[1]),
+            day_after=[median(runs) for runs in days],
+            day_floor=median(day_floor),
+            corrected=corrected,
         )
     )
 

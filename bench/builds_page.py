@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,7 +13,7 @@ from bench.runs import Run
 @dataclass(frozen=True)
 class Measured:
     """Medians. page_views: of the 90 days, of the year, and of the one more day. day_after and
-    corrected: after 90 days, and after 365."""
+    corrected: after 90 days, and after 365. The year may not have been measured."""
 
     at: datetime
     rounds: int
@@ -23,16 +23,20 @@ class Measured:
     floor: Run
     whole: Run
     peers: Mapping[str, Run]
-    year: Run
-    day_after: tuple[Run, Run]
+    year: Sequence[Run]
+    day_after: Sequence[Run]
     day_floor: Run
-    corrected: tuple[Run, Run]
+    corrected: Sequence[Run]
 
 
 def written(m: Measured) -> str:
     """The page as Markdown."""
     of_days, of_year, of_day = m.page_views
-    short, long = m.day_after
+    histories = dict(zip(("90", "365"), zip(m.day_after, m.corrected, strict=True), strict=False))
+    days = "\n".join(
+        row(f"the last day, after {n} days", day) + "\n" + row(f"three weeks back, after {n}", back)
+        for n, (day, back) in histories.items()
+    )
     peers = "\n".join(row(f"{name}, days only", run) for name, run in m.peers.items())
     beside = " and ".join(
         f"{run.wall / m.whole.wall:.1f} times as long by {name}" for name, run in m.peers.items()
@@ -67,25 +71,36 @@ The build takes **{m.whole.wall / m.floor.wall:.2f} times** as long as the floor
 daily figures of products, channels, campaigns, devices and pages alone, with no other grain and no
 company, teams or people, take {beside} as the whole build.
 
-## A year
+{_year(of_year, m.year)}## One more day
 
-{of_year:,} page views of 365 days: {m.year.wall:.0f} seconds ({m.year.cpu:.0f} CPU seconds),
-{m.year.peak / 1000:.1f} GB.
-
-## One more day
-
-{of_day:,} page views of the last day of a quarter, with `kpi build`, after 90 and after 365 days,
-and the floor of that day alone.
+{of_day:,} page views of the last day of a quarter, with `kpi build`, beside the floor of that day
+alone; and a day three weeks back that came again with other rows.
 
 | | seconds | CPU seconds | peak memory, MB |
 |---|---|---|---|
-{row("floor of the day", m.day_floor)}
-{row("after 90 days", short)}
-{row("after 365 days", long)}
-{row("a day three weeks back, after 90 days", m.corrected[0])}
-{row("a day three weeks back, after 365 days", m.corrected[1])}
+{row("floor of the last day", m.day_floor)}
+{days}
 
-One more day costs **{long.wall / short.wall:.2f} times** as much after a year as after 90 days
-({long.cpu / short.cpu:.2f} times the CPU seconds), and {short.wall:.0f} seconds against
-{m.day_floor.wall:.0f} of its floor.
+The last day takes {m.day_after[0].wall:.0f} seconds,
+{m.day_after[0].wall / m.day_floor.wall:.1f} times its floor{_longer(m.day_after)}.
 """
+
+
+def _year(page_views: int, runs: Sequence[Run]) -> str:
+    if not runs:
+        return ""
+    return f"""## A year
+
+{page_views:,} page views of 365 days: {runs[0].wall:.0f} seconds ({runs[0].cpu:.0f} CPU seconds),
+{runs[0].peak / 1000:.1f} GB.
+
+"""
+
+
+def _longer(runs: Sequence[Run]) -> str:
+    if len(runs) < 2:
+        return ""
+    return (
+        f", and **{runs[1].wall / runs[0].wall:.2f} times** as long after a year as after 90 days "
+        f"({runs[1].cpu / runs[0].cpu:.2f} times the CPU seconds)"
+    )
