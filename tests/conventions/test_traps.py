@@ -59,7 +59,7 @@ TRAPS = (
     ),
     (
         "a month of 30.4375 days, in the models",
-        f"{USERS}::test_growth_accounting_is_as_defined_whatever_the_order_of_rows",
+        f"{USERS}::test_cohorts_are_as_defined",
     ),
     (
         "weeks cut in UTC",
@@ -82,6 +82,11 @@ TRAPS = (
     (
         "a broken quote that swallows the next line",
         "tests/unit/test_readers.py::test_every_line_after_a_broken_quote_survives",
+    ),
+    (
+        "a broken quote that swallows lines up to the next quote",
+        "tests/unit/test_readers.py::"
+        "test_a_quote_that_is_not_closed_takes_no_line_with_it_that_stands_for_itself",
     ),
     (
         "lines that are neither landed nor quarantined nor dropped",

@@ -446,7 +446,10 @@ def test_a_product_that_grows_is_judged_against_its_trend(made: charts.Charts) -
 def _not_judged() -> Iterator[tuple[str, list[charts.Point]]]:
     weeks = [date(2023, 10, 2) + timedelta(weeks=n) for n in range(27)]
     yield "no_spread", [charts.Point("visits", "flat", "week", day, 7.0) for day in weeks]
-    yield "baseline_too_short", [charts.Point("visits", "one", "week", weeks[-1], 7.0)]
+    yield (
+        "baseline_too_short",
+        [charts.Point("visits", "one", "week", day, 7.0) for day in weeks[-2:]],
+    )
     yield (
         "base_too_small",
         [
