@@ -276,3 +276,23 @@ def test_a_company_week_and_fiscal_quarter_are_its_own() -> None:
 
     assert sent(berlin(date(2024, 6, 30), 9)) == [week]
     assert sent(berlin(date(2024, 8, 1), 9)) == [quarter]
+
+
+def test_twenty_four_monthly_reports_go_out_each_on_its_day() -> None:
+    """Asked four times a day for two years, one of them a leap year."""
+    ida = Reader("ida", "director", "Europe/Berlin", LONG_AGO)
+    ends = [date(2023 + n // 12, n % 12 + 1, 1) for n in range(1, 25)]
+    starts = [date(2023, 1, 1), *ends[:-1]]
+    needs = [
+        Need(MONTHLY.report, "ida", s, "harbor", "page_views", (e - s).days, (e - s).days, 0, 0)
+        for s, e in zip(starts, ends, strict=True)
+    ]
+    sent: dict[date, date] = {}
+    at = berlin(date(2023, 1, 1), 2)
+    while at < berlin(date(2025, 1, 5), 2):
+        rows = [LedgerRow(MONTHLY.report, start, 1, "ida", "sent") for start in sent]
+        for found in due(rows, Calendar(), needs, [MONTHLY], [ida], date(2023, 1, 1), at):
+            if found.action == "send":
+                sent[found.period.start] = at.astimezone(BERLIN).date()
+        at += timedelta(hours=6)
+    assert list(sent.items()) == list(zip(starts, ends, strict=True))

@@ -117,6 +117,26 @@ def test_every_line_after_a_broken_quote_survives(tmp_path: Path) -> None:
     assert [r.expected for r in reads] == [10]
 
 
+def test_a_quote_that_is_not_closed_takes_no_line_with_it_that_stands_for_itself(
+    tmp_path: Path,
+) -> None:
+    """A later quote would close it, and leave three columns, too."""
+    (tmp_path / "a.csv").write_text(
+        'id,name,v\n1,"not closed,4\n2,ok,5\n3,in"side,6\n'
+        '4,"not closed,7\n5,ok,8\n6,closes",9\n7,last,10\n'
+    )
+    raw, broken, reads = read(source("a.csv"), tmp_path, {"i": "id", "name": "name", "v": "v"})
+    assert raw == [
+        (0, 3, "2", "ok", "5"),
+        (0, 4, "3", 'in"side', "6"),
+        (0, 6, "5", "ok", "8"),
+        (0, 7, "6", 'closes"', "9"),
+        (0, 8, "7", "last", "10"),
+    ]
+    assert broken == [(0, n, "3 columns", "a quote is not closed") for n in (2, 5)]
+    assert [r.expected for r in reads] == [7]
+
+
 def test_json_lines_keep_numbers_as_text_and_name_broken_lines(tmp_path: Path) -> None:
     with gzip.open(tmp_path / "a.jsonl.gz", "wb") as stream:
         stream.write(

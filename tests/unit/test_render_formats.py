@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from babel import Locale
@@ -95,3 +95,20 @@ def test_a_period_is_named_by_its_dates(grain: Grain, english: str, spanish: str
     period = period_of(grain, date(2024, 6, 30), Calendar())
     written = [f.period(period).replace("\u2009", " ") for f in (ENGLISH, SPANISH)]
     assert written == [english, spanish]
+
+
+@pytest.mark.parametrize(
+    ("day", "start", "english"),
+    [
+        # of the year before by ISO's count, and of the year after
+        (date(2021, 1, 1), date(2020, 12, 28), "28 Dec 2020 – 3 Jan 2021"),
+        (date(2024, 12, 31), date(2024, 12, 30), "30 Dec 2024 – 5 Jan 2025"),
+        (date(2021, 1, 4), date(2021, 1, 4), "4–10 Jan 2021"),
+    ],
+)
+def test_a_week_over_the_new_year_is_named_with_both_years(
+    day: date, start: date, english: str
+) -> None:
+    period = period_of("week", day, Calendar())
+    assert (period.start, period.end) == (start, start + timedelta(days=7))
+    assert ENGLISH.period(period).replace("\u2009", " ") == english
