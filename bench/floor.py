@@ -451,7 +451,8 @@ def _sum_up(connection: duckdb.DuckDBPyConnection) -> None:
             select 'page' as scope_kind, ([{NAMES}])[product + 1] as product_id, v.id as scope_id,
                 v.grain, v.start as period_start, p.stop - 1 as as_of_date,
                 v.page_views::double as page_views, v.visitors::double as unique_visitors,
-                v.entries::double as entries, v.bounces / nullif(v.entries, 0) as bounce_rate
+                v.entries::double as entries,
+                case when v.id <> '(other)' then v.bounces / nullif(v.entries, 0) end as bounce_rate
             from page_values as v join periods as p using (grain, start)
             union all by name
             select kind as scope_kind, id as product_id, id as scope_id, grain,

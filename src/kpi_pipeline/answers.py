@@ -31,7 +31,17 @@ DIMENSIONS = (
     "growth_accounting",
 )  # fmt: skip
 #: Scopes that have values of finished periods only, and nothing else.
-SPARSE_SCOPES = ("campaign",)
+SPARSE_SCOPES = ("campaign", "placement", "device", "page", "content_type")
+#: Of which scopes and grains a table has rows; all, where it is not listed.
+SCOPES_OF: dict[Table, tuple[str, ...]] = {
+    "fct_kpi_status": SCOPE_KINDS,
+    "fct_kpi_drivers": ("company", "product", "team"),
+    "fct_kpi_cohorts": ("product", "channel"),
+}
+GRAINS_OF: dict[Table, tuple[str, ...]] = {
+    "fct_kpi_drivers": ("week", "month", "quarter"),
+    "fct_kpi_cohorts": ("week", "month"),
+}
 
 
 @dataclass(frozen=True)
@@ -59,7 +69,8 @@ def asked(
     """Column names and rows, in key order, from the published file opened read-only.
 
     Raises ConfigurationError for a KPI, grain, scope, product, comparison or dimension that does
-    not exist, and PipelineError when nothing is published.
+    not exist or of which the table has no rows, and for days in the wrong order; PipelineError when
+    nothing is published.
     """
     from kpi_pipeline import warehouse
 
@@ -67,8 +78,16 @@ def asked(
         known = [row[0] for row in connection.execute("select kpi_id from dim_kpis").fetchall()]
         _refuse_unknown("KPI", question.kpis, known)
         _refuse_unknown("grain", question.grains, GRAINS)
+        _refuse_without_rows("grain", question.grains, GRAINS_OF.get(table, GRAINS))
         _refuse_unknown("product", question.products, _published(connection, "product_id"))
         _refuse_unknown_scopes(connection, question.scopes)
+        kinds = [scope.partition(":")[0] for scope in question.scopes]
+        _refuse_without_rows("scope kind", kinds, SCOPES_OF.get(table, kinds))
+        if question.first and question.last and question.first > question.last:
+            raise ConfigurationError(
+                f"--from {question.first} is later than --to {question.last}; no period starts "
+                "between them."
+            )
         _refuse_unknown("comparison", question.comparisons, COMPARISONS)
         _refuse_unknown("dimension", question.dimensions, DIMENSIONS)
         is_cohorts = table == "fct_kpi_cohorts"
@@ -149,6 +168,14 @@ def _refuse_unknown(what: str, wanted: Sequence[str], known: Sequence[str]) -> N
             there = ", ".join(sorted(known)) or "none at all"
             hint = f"did you mean {near[0]!r}?" if near else f"expected {there}."
             raise ConfigurationError(f"There is no {what} {name!r}; {hint}")
+
+
+def _refuse_without_rows(what: str, wanted: Sequence[str], there: Sequence[str]) -> None:
+    for name in wanted:
+        if name not in there:
+            raise ConfigurationError(
+                f"Nothing is told of {what} {name!r} here; expected {', '.join(there)}."
+            )
 
 
 def _batches(fetch: Callable[[int], list[Row]]) -> Iterator[Row]:

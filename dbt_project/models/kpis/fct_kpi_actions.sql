@@ -65,10 +65,10 @@ conditions_proven as (
     select
         s.*,
         case when s.pace < 1 then 'below_target' else 'above_target' end as condition,
-        s.value / s.pace as expected
+        coalesce(s.value / nullif(s.pace, 0), s.target) as expected
     from kpi_status as s
     inner join touched as t on s.grain = t.grain and s.period_start = t.period_start
-    where not s.is_complete and s.pace > 0 and s.pace <> 1
+    where not s.is_complete and s.pace >= 0 and s.pace <> 1
 ),
 
 actions_found as (

@@ -419,8 +419,16 @@ compared as (
             else false
         end as adds_up,
         case a.method
-            when 'additive' then s.n0 > a.v0 or s.n1 > a.v1
-            when 'ratio' then s.n0 > a.n0 or s.n1 > a.n1 or s.d0 > a.d0 or s.d1 > a.d1
+            when 'additive'
+                then
+                    s.n0 - a.v0 > {{ nearness('a.v0', 'a.v0') }}
+                    or s.n1 - a.v1 > {{ nearness('a.v1', 'a.v1') }}
+            when 'ratio'
+                then
+                    s.n0 - a.n0 > {{ nearness('a.n0', 'a.n0') }}
+                    or s.n1 - a.n1 > {{ nearness('a.n1', 'a.n1') }}
+                    or s.d0 - a.d0 > {{ nearness('a.d0', 'a.d0') }}
+                    or s.d1 - a.d1 > {{ nearness('a.d1', 'a.d1') }}
         end as is_exceeded
     from summed as s
     inner join asked as a on s.ask = a.ask

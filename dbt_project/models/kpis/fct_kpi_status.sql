@@ -193,6 +193,7 @@ charted as (
             and p.grain = l.grain
             and p.period_start = l.period_start
             and p.is_complete
+            and not p.is_overlapping
 ),
 
 chart_points as (

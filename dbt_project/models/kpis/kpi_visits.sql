@@ -292,7 +292,8 @@ pages as (
         g.page_views,
         g.unique_visitors,
         g.entries as visits,
-        g.bounces,
+        -- of what is not told page by page, only counts are
+        case when g.page <> '(other)' then g.bounces end as bounces,
         g.entries
     from page_periods as g
     inner join touched as t on g.grain = t.grain and g.period_start = t.period_start

@@ -29,7 +29,7 @@ SomeKpis = Annotated[
 ]
 SomeGrains = Annotated[
     list[str] | None,
-    typer.Option("--grain", metavar="GRAIN", help="day, week, month or quarter. May be repeated."),
+    typer.Option("--grain", metavar="GRAIN", help="For example day or week. May be repeated."),
 ]
 SomeScopes = Annotated[
     list[str] | None,
@@ -54,7 +54,10 @@ SpanLast = Annotated[
 AsOf = Annotated[
     date | None,
     typer.Option(
-        "--as-of", parser=day, metavar="DAY", help="Values as known at the end of that day."
+        "--as-of",
+        parser=day,
+        metavar="DAY",
+        help="Values up to that day: days and weeks that end with it, months and quarters so far.",
     ),
 ]
 
