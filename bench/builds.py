@@ -8,6 +8,7 @@ compared first: a figure that differs ends the run.
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import shutil
 import sys
@@ -26,6 +27,7 @@ MEMORY = "3GB"
 VISITORS = 600_000
 A_DAY = 1_000_000  # page views of the one more day
 CORRECTED = LAST - timedelta(days=21)
+EDITIONS = itertools.count(1)  # of days that come with other rows than before
 
 
 @dataclass(frozen=True)
@@ -131,12 +133,8 @@ def _last(of: Company) -> Callable[[], Run]:
 
 def _one_day(of: Company, day: date, page_views: int) -> Run:
     """A build after that day came with other rows than before."""
-    _one_day.edition += 1  # type: ignore[attr-defined]
-    of.change(day, page_views, _one_day.edition)  # type: ignore[attr-defined]
+    of.change(day, page_views, next(EDITIONS))
     return of.build()
-
-
-_one_day.edition = 0  # type: ignore[attr-defined]
 
 
 def _peer(name: str, of: Company) -> Run:
