@@ -5,9 +5,6 @@
 {%- endmacro %}
 
 {#- The same of a table that keeps its rows, of which a build takes the touched slices. -#}
-{% macro in_touched_batch(feed, day='local_date', product='source_product_id') -%}
-    {{ in_batch(day) }}
-    and ({{ product }}, {{ day }}) in (
-        select (t.product_id, t.day) from {{ source('landing', 'touched_slices') }} as t where t.feed = '{{ feed }}'
-    )
+{% macro in_touched_batch(feed) -%}
+    {{ in_batch() }} and {{ is_touched(feed) }}
 {%- endmacro %}

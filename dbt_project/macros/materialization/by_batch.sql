@@ -1,7 +1,7 @@
 {#-
   A table that is filled batch by batch of days, so that what one statement holds fits in memory however
-  many days a build takes: a group by or a window over a few million rows costs a tenth of what one over
-  all of them does, and nothing goes to disk. Its SQL takes the days of one batch by `in_batch`.
+  many days a build takes: many small groupings and windows cost less than one over everything. Its SQL
+  takes the days of one batch by `in_batch`.
   meta:
     feeds     of a model that keeps its rows: the touched slices of these feeds are replaced
     is_working  the table is laid out anew for each build and holds only what that build touches
@@ -9,7 +9,6 @@
 {% materialization by_batch, adapter="duckdb" %}
     {%- set existing = load_cached_relation(this) -%}
     {%- set target = this.incorporate(type="table") -%}
-    {{ run_hooks(pre_hooks) }}
     {%- if is_made_anew(existing) %}
     {%- if existing is not none %}{% do adapter.drop_relation(existing) %}{% endif %}
     {% call statement("main") -%}
@@ -42,7 +41,6 @@
         reset variable first_day;
         reset variable last_day
     {%- endcall %}
-    {{ run_hooks(post_hooks) }}
     {% do adapter.commit() %}
     {{ return({"relations": [target]}) }}
 {% endmaterialization %}
