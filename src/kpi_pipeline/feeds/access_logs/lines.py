@@ -122,8 +122,8 @@ def _open(path: Path) -> BinaryIO:
 def _scanned(path: Path, has_layouts: bool) -> tuple[int, tuple[Layout, ...]] | None:
     """Number of lines and the layout of a log that can be read as it is, else None.
 
-    It looks for what would hinder, which costs a tenth of looking at each line. A line is short
-    enough when a line ends in every STEP bytes.
+    It looks for what would hinder, and not at each line: lines are short enough where one ends in
+    every STEP bytes.
     """
     decoder = codecs.getincrementaldecoder("utf-8")()
     rows, size, last_end, returns, paired = 0, 0, -1, 0, 0
